@@ -1,0 +1,21 @@
+//! What a drone is and what it may do.
+//!
+//! Pure: no async, no clock, no randomness, no environment. Time comes in as an argument; what has
+//! to happen outside comes out as a value.
+
+pub mod drone;
+pub mod ids;
+pub mod sample;
+pub mod units;
+pub mod validate;
+
+mod content_hash;
+
+pub use content_hash::ContentHash;
+pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
+pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
+pub use sample::{
+    Batch, BootRecord, PowerUpBasis, RecordedSample, Sample, TelemetryRecord, TimeBasis,
+};
+pub use units::{BootMicros, UtcMicros};
+pub use validate::{Refusal, RefusalCode};

@@ -1,0 +1,1 @@
+//! How the domain runs on ractor.

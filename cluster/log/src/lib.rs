@@ -1,0 +1,13 @@
+//! The event log as the rest of AeroStream sees it: one port, its records, an in-memory adapter for
+//! tests, and the contract that every adapter meets.
+
+pub mod codec;
+pub mod port;
+pub mod topic;
+
+pub use codec::{DecodeError, decode, encode};
+pub use port::{
+    Append, AppendError, Appended, Bounds, EventLog, GroupEvent, GroupReader, LogError,
+    PendingAppend, ReadLimits, Reader, Record,
+};
+pub use topic::{Partition, Topic};

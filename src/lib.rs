@@ -1,0 +1,1 @@
+//! The adapters and roles of AeroStream.
