@@ -4,6 +4,8 @@
 //! pending; `apply` folds what the log holds, in offset order, into live state. Live state is a
 //! function of the log.
 
+pub mod live;
+
 use std::time::Duration;
 
 use crate::ids::{BootId, DroneId, Epoch, Offset, Seq};
