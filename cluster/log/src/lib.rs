@@ -2,10 +2,13 @@
 //! tests, and the contract that every adapter meets.
 
 pub mod codec;
+pub mod local;
+pub mod memory;
 pub mod port;
 pub mod topic;
 
 pub use codec::{DecodeError, decode, encode};
+pub use memory::{Fault, MemoryLog};
 pub use port::{
     Append, AppendError, Appended, Bounds, EventLog, GroupEvent, GroupReader, LogError,
     PendingAppend, ReadLimits, Reader, Record,
