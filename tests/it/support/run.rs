@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -15,8 +15,8 @@ static RUN: LazyLock<Run> = LazyLock::new(Run::begin);
 /// What all tests of one process share.
 struct Run {
     scratch: PathBuf,
-    /// Closed by the kernel when this process ends: that is what the watchdog waits for.
-    watchdog: Mutex<ChildStdin>,
+    /// Its input is closed by the kernel when this process ends: that is what it waits for.
+    watchdog: Mutex<Child>,
     directories: AtomicU32,
 }
 
@@ -29,7 +29,7 @@ impl Run {
             .keep();
         open_to_servers(&scratch);
         // A group of its own keeps the terminal's Ctrl-C away from it.
-        let mut watchdog = Command::new("sh")
+        let watchdog = Command::new("sh")
             .args(["-c", include_str!("watchdog.sh"), "watchdog"])
             .arg(&scratch)
             .stdin(Stdio::piped())
@@ -40,13 +40,14 @@ impl Run {
             .expect("sh starts the watchdog");
         Self {
             scratch,
-            watchdog: Mutex::new(watchdog.stdin.take().expect("stdin is piped")),
+            watchdog: Mutex::new(watchdog),
             directories: AtomicU32::new(0),
         }
     }
 
     fn tell_watchdog(&self, line: &str) {
-        let mut pipe = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
+        let pipe = watchdog.stdin.as_mut().expect("its input is a pipe");
         writeln!(pipe, "{line}").expect("the watchdog reads until the run ends");
     }
 }
