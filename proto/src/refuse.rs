@@ -1,0 +1,86 @@
+//! Refusals with the path of the field that they are about.
+
+use std::fmt::Display;
+
+use aerostream_domain::ids::IdError;
+use aerostream_domain::{DroneId, NodeId, Refusal, RefusalCode};
+
+/// A refusal of one field.
+pub(crate) fn refusal(code: RefusalCode, field: &str, detail: impl Into<String>) -> Refusal {
+    Refusal {
+        code,
+        field: field.to_owned(),
+        detail: detail.into(),
+    }
+}
+
+/// A field that must be there is not.
+pub(crate) fn missing(field: &str) -> Refusal {
+    refusal(RefusalCode::Missing, field, "must be given; it is absent")
+}
+
+/// Puts a refusal's field under its parent: `fix_type` under `gnss[1]` is `gnss[1].fix_type`.
+pub(crate) fn under(parent: impl Display) -> impl FnOnce(Refusal) -> Refusal {
+    move |refusal| Refusal {
+        field: format!("{parent}.{}", refusal.field),
+        ..refusal
+    }
+}
+
+/// A required message.
+pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
+    value.ok_or_else(|| missing(field))
+}
+
+/// A number that must fit a narrower type, where `range` says which numbers are legal.
+pub(crate) fn narrow<T: TryFrom<u32>>(field: &str, number: u32, range: &str) -> Result<T, Refusal> {
+    T::try_from(number).map_err(|_| {
+        let detail = format!("must be {range}; it is {number}");
+        refusal(RefusalCode::OutOfRange, field, detail)
+    })
+}
+
+/// The value behind an enum's number. 0 is "unspecified" and gives `None`; a number that this
+/// version does not have is refused.
+pub(crate) fn known<Wire, Value>(field: &str, number: i32) -> Result<Option<Value>, Refusal>
+where
+    Wire: TryFrom<i32>,
+    Option<Value>: From<Wire>,
+{
+    match Wire::try_from(number) {
+        Ok(wire) => Ok(wire.into()),
+        Err(_) => Err(refusal(
+            RefusalCode::Malformed,
+            field,
+            format!("must be a number of the enum; {number} is none"),
+        )),
+    }
+}
+
+/// The value behind an enum's number where "unspecified" is not allowed.
+pub(crate) fn specified<Wire, Value>(field: &str, number: i32) -> Result<Value, Refusal>
+where
+    Wire: TryFrom<i32>,
+    Option<Value>: From<Wire>,
+{
+    required(field, known::<Wire, Value>(field, number)?)
+}
+
+/// A drone's id.
+pub(crate) fn drone_id(field: &str, text: &str) -> Result<DroneId, Refusal> {
+    DroneId::parse(text).map_err(|error| bad_id(field, &error))
+}
+
+/// A node's id.
+pub(crate) fn node_id(field: &str, text: &str) -> Result<NodeId, Refusal> {
+    NodeId::parse(text).map_err(|error| bad_id(field, &error))
+}
+
+fn bad_id(field: &str, error: &IdError) -> Refusal {
+    let code = match error {
+        IdError::Empty => RefusalCode::Missing,
+        IdError::TooLong { .. } => RefusalCode::TooLong,
+        IdError::Character { .. } => RefusalCode::Malformed,
+    };
+    refusal(code, field, error.to_string())
+}
