@@ -3,11 +3,11 @@
 //! One bad sample must not lose the others, so a batch decodes to one result per sample. Only what
 //! makes the batch as a whole unreadable refuses all of it.
 
-use aerostream_domain::validate::BATCH_SAMPLES_MAX;
+use aerostream_domain::validate::{self, BATCH_SAMPLES_MAX};
 use aerostream_domain::{Batch, BootId, BootMicros, DroneId, Refusal, RefusalCode, Sample};
 
-use crate::refuse::{drone_id, missing, refusal};
-use crate::telemetry::unjudged;
+use crate::refuse::{drone_id, missing};
+use crate::telemetry::judge;
 use crate::v1;
 
 /// A batch whose identity is legal, with every sample judged for itself.
@@ -17,8 +17,8 @@ pub struct DecodedBatch {
     pub batch_id: u64,
     /// Whose samples these are.
     pub drone: DroneId,
-    /// `None` if the client sent neither boot nor seq: the gateway chooses both, and every sample's
-    /// `seq` is 0 until then.
+    /// `None` if the client sent neither boot nor seq: the gateway chooses both. Until then every
+    /// sample's `seq` is 0, and its time is not judged: it needs none.
     pub boot: Option<BootId>,
     /// The drone's boot clock when it sent the batch.
     pub sent_at_boot: Option<BootMicros>,
@@ -34,7 +34,7 @@ pub struct RefusedSample {
     pub refusal: Refusal,
     /// The seq that the client gave, if it gave one.
     pub seq: Option<u64>,
-    /// The sample as it came; extras may be in another order.
+    /// The sample as it came.
     pub wire: v1::Sample,
 }
 
@@ -64,7 +64,7 @@ pub fn batch_from_wire(wire: v1::Batch) -> Result<DecodedBatch, Box<RefusedBatch
             samples: wire
                 .samples
                 .into_iter()
-                .map(|sample| judge(sample, wire.boot.is_some()))
+                .map(|sample| judge_in_batch(sample, wire.boot.is_some()))
                 .collect(),
         }),
         Err(refusal) => Err(Box::new(RefusedBatch { refusal, wire })),
@@ -111,22 +111,22 @@ fn check_batch(wire: &v1::Batch) -> Result<DroneId, Refusal> {
             0 => RefusalCode::Missing,
             _ => RefusalCode::TooLong,
         };
-        let detail = format!("must be 1 to {BATCH_SAMPLES_MAX} samples; there are {count}");
-        return Err(refusal(code, "samples", detail));
+        let detail = format!("found {count} samples; must be 1 to {BATCH_SAMPLES_MAX}");
+        return Err(Refusal::new(code, "samples", detail));
     }
     let numbered = wire.samples.iter().any(|sample| sample.seq.is_some());
     match (wire.boot, numbered) {
-        (None, true) => Err(refusal(
+        (None, true) => Err(Refusal::new(
             RefusalCode::Missing,
             "boot",
             "must be given together with seq; samples have a seq and the batch has no boot",
         )),
-        (Some(_), false) => Err(refusal(
+        (Some(_), false) => Err(Refusal::new(
             RefusalCode::Missing,
             "samples[0].seq",
             "must be given together with boot; the batch has a boot and no sample has a seq",
         )),
-        (None, false) if wire.sent_at_boot_us.is_some() => Err(refusal(
+        (None, false) if wire.sent_at_boot_us.is_some() => Err(Refusal::new(
             RefusalCode::Unexpected,
             "sent_at_boot_us",
             "may be given only together with boot and seq",
@@ -135,11 +135,17 @@ fn check_batch(wire: &v1::Batch) -> Result<DroneId, Refusal> {
     }
 }
 
-fn judge(mut wire: v1::Sample, boot_given: bool) -> Result<Sample, Box<RefusedSample>> {
+/// A sample of a batch with a boot needs a seq and a time of its own; one that the gateway will
+/// name may have no time, since its receipt becomes its time.
+fn judge_in_batch(wire: v1::Sample, boot_given: bool) -> Result<Sample, Box<RefusedSample>> {
     let seq = wire.seq;
-    let refused = |refusal, wire| Box::new(RefusedSample { refusal, seq, wire });
-    if boot_given && seq.is_none() {
-        return Err(refused(missing("seq"), wire));
-    }
-    unjudged(&mut wire).map_err(|refusal| refused(refusal, wire))
+    let judged = match (boot_given, seq) {
+        (true, None) => Err(Box::new((missing("seq"), wire))),
+        (true, Some(_)) => judge(wire, validate::validate),
+        (false, _) => judge(wire, |sample| validate::content(&sample.content)),
+    };
+    judged.map_err(|refused| {
+        let (refusal, wire) = *refused;
+        Box::new(RefusedSample { refusal, seq, wire })
+    })
 }

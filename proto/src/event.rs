@@ -77,7 +77,7 @@ impl TryFrom<v1::Claim> for Claim {
 
     fn try_from(wire: v1::Claim) -> Result<Self, Refusal> {
         Ok(Self {
-            shard: ShardId(narrow("shard", wire.shard, "0 to 65535")?),
+            shard: ShardId(narrow("shard", wire.shard, "between 0 and 65535")?),
             node: node_id("node", &wire.node)?,
         })
     }

@@ -4,7 +4,7 @@ use aerostream_domain::{
     BootId, BootRecord, Cause, JournalEntry, JournalKind, Offset, Refusal, RefusalCode, UtcMicros,
 };
 
-use crate::refuse::{drone_id, refusal, required, specified, under};
+use crate::refuse::{drone_id, required, specified, under};
 use crate::v1;
 use crate::v1::journal_record::Kind;
 
@@ -15,7 +15,7 @@ impl TryFrom<v1::JournalRecord> for JournalEntry {
         let kind = match required("kind", wire.kind)? {
             Kind::Claim(_) if !wire.drone_id.is_empty() => {
                 let detail = "must be empty; a claim is about a shard";
-                return Err(refusal(RefusalCode::Unexpected, "drone_id", detail));
+                return Err(Refusal::new(RefusalCode::Unexpected, "drone_id", detail));
             }
             Kind::Claim(claim) => JournalKind::Claim(claim.try_into().map_err(under("claim"))?),
             Kind::Boot(boot) => JournalKind::Boot {

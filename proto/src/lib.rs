@@ -2,8 +2,8 @@
 //! to wire, and nothing else.
 //!
 //! What a client sends is judged here in full: [`batch_from_wire`] refuses what no version of the
-//! format has. What the event log holds was judged before
-//! it was acknowledged, so records are only checked for their shape.
+//! format has and calls the domain's range checks. What the event log holds was judged before it
+//! was acknowledged, so records are only checked for their shape.
 
 pub mod batch;
 pub mod event;

@@ -5,18 +5,9 @@ use std::fmt::Display;
 use aerostream_domain::ids::IdError;
 use aerostream_domain::{DroneId, NodeId, Refusal, RefusalCode};
 
-/// A refusal of one field.
-pub(crate) fn refusal(code: RefusalCode, field: &str, detail: impl Into<String>) -> Refusal {
-    Refusal {
-        code,
-        field: field.to_owned(),
-        detail: detail.into(),
-    }
-}
-
 /// A field that must be there is not.
 pub(crate) fn missing(field: &str) -> Refusal {
-    refusal(RefusalCode::Missing, field, "must be given; it is absent")
+    Refusal::new(RefusalCode::Missing, field, "found nothing; must be given")
 }
 
 /// Puts a refusal's field under its parent: `fix_type` under `gnss[1]` is `gnss[1].fix_type`.
@@ -35,8 +26,8 @@ pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
 /// A number that must fit a narrower type, where `range` says which numbers are legal.
 pub(crate) fn narrow<T: TryFrom<u32>>(field: &str, number: u32, range: &str) -> Result<T, Refusal> {
     T::try_from(number).map_err(|_| {
-        let detail = format!("must be {range}; it is {number}");
-        refusal(RefusalCode::OutOfRange, field, detail)
+        let detail = format!("found {number}; must be {range}");
+        Refusal::new(RefusalCode::OutOfRange, field, detail)
     })
 }
 
@@ -49,10 +40,10 @@ where
 {
     match Wire::try_from(number) {
         Ok(wire) => Ok(wire.into()),
-        Err(_) => Err(refusal(
+        Err(_) => Err(Refusal::new(
             RefusalCode::Malformed,
             field,
-            format!("must be a number of the enum; {number} is none"),
+            format!("found {number}; must be a number that the enum has"),
         )),
     }
 }
@@ -82,5 +73,5 @@ fn bad_id(field: &str, error: &IdError) -> Refusal {
         IdError::TooLong { .. } => RefusalCode::TooLong,
         IdError::Character { .. } => RefusalCode::Malformed,
     };
-    refusal(code, field, error.to_string())
+    Refusal::new(code, field, error.to_string())
 }

@@ -3,21 +3,23 @@
 //! Both directions move what they are given.
 
 mod codes;
+mod extras;
 mod groups;
 
 use aerostream_domain::sample::{Content, Text};
+use aerostream_domain::validate::validate;
 use aerostream_domain::{BootMicros, RecordedSample, Refusal, RefusalCode, Sample, Seq, UtcMicros};
 
-use crate::refuse::{missing, refusal, required, specified, under};
+use crate::refuse::{missing, required, specified, under};
 use crate::v1;
 
 impl TryFrom<v1::Sample> for Sample {
     type Error = Refusal;
 
-    /// Takes a sample as a client sends it: its shape is judged. An absent `seq`
+    /// Takes a sample as a client sends it: its shape and every range are judged. An absent `seq`
     /// becomes 0; whether it may be absent is for the batch to say.
-    fn try_from(mut wire: v1::Sample) -> Result<Self, Refusal> {
-        unjudged(&mut wire)
+    fn try_from(wire: v1::Sample) -> Result<Self, Refusal> {
+        judge(wire, validate).map_err(|refused| refused.0)
     }
 }
 
@@ -42,7 +44,11 @@ impl TryFrom<v1::RecordedSample> for RecordedSample {
         let seq = sample.seq.ok_or_else(|| missing("sample.seq"))?;
         if sample.utc_us.is_some() {
             let detail = "must be absent; a recorded sample has its settled time";
-            return Err(refusal(RefusalCode::Unexpected, "sample.utc_us", detail));
+            return Err(Refusal::new(
+                RefusalCode::Unexpected,
+                "sample.utc_us",
+                detail,
+            ));
         }
         Ok(Self {
             seq: Seq(seq),
@@ -68,26 +74,42 @@ impl From<RecordedSample> for v1::RecordedSample {
     }
 }
 
-/// A sample whose shape is right and whose ranges are not judged yet.
-/// A sample that is refused stays whole.
-pub(crate) fn unjudged(wire: &mut v1::Sample) -> Result<Sample, Refusal> {
-    Ok(Sample {
-        content: content_from_wire(wire)?,
+/// Judges the shape of a sample, then whatever `check` does. A refused sample comes back whole.
+pub(crate) fn judge(
+    mut wire: v1::Sample,
+    check: fn(&Sample) -> Result<(), Refusal>,
+) -> Result<Sample, Box<(Refusal, v1::Sample)>> {
+    let (seq, places) = (wire.seq, extras::places(&wire.extras));
+    let content = match content_from_wire(&mut wire) {
+        Ok(content) => content,
+        Err(refusal) => return Err(Box::new((refusal, wire))),
+    };
+    let sample = Sample {
         seq: wire.seq.unwrap_or(0),
         utc: wire.utc_us.map(UtcMicros),
         since_boot: wire.since_boot_us.map(BootMicros),
-    })
+        content,
+    };
+    match check(&sample) {
+        Ok(()) => Ok(sample),
+        Err(refusal) => {
+            let mut wire = v1::Sample::from(sample);
+            wire.seq = seq;
+            let refusal = extras::put_back(places, &mut wire.extras, refusal);
+            Err(Box::new((refusal, wire)))
+        }
+    }
 }
 
 /// Moves the content out of a sample. Whatever can be wrong is looked for before the first move, so
 /// that a sample that is refused stays whole.
-pub(crate) fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusal> {
+fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusal> {
     let gnss = groups::gnss_from_wire(&wire.gnss)?;
     let mission = groups::group("mission", wire.mission)?;
     let state = groups::group("state", wire.state)?;
     let severity = groups::severity(wire.text.as_ref())?;
     groups::check_packs(&wire.battery)?;
-    groups::check_extras(&wire.extras)?;
+    extras::check(&wire.extras)?;
     Ok(Content {
         kind: std::mem::take(&mut wire.kind),
         position: wire.position.map(Into::into),
@@ -105,7 +127,7 @@ pub(crate) fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusa
             severity,
             text: text.text,
         }),
-        extras: groups::extras_from_wire(std::mem::take(&mut wire.extras)),
+        extras: extras::from_wire(std::mem::take(&mut wire.extras)),
         raw: wire.raw.take(),
     })
 }
@@ -132,7 +154,7 @@ pub(crate) fn content_to_wire(content: Content) -> v1::Sample {
             severity: text.severity.map(u32::from),
             text: text.text,
         }),
-        extras: groups::extras_to_wire(content.extras),
+        extras: extras::to_wire(content.extras),
         raw: content.raw,
     }
 }

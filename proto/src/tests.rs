@@ -3,5 +3,7 @@
 mod examples;
 mod golden;
 mod hostile;
+mod ranges;
 mod round_trip;
+mod shape;
 mod strategies;

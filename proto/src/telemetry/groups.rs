@@ -2,15 +2,15 @@
 
 use aerostream_domain::Refusal;
 use aerostream_domain::sample::{
-    Attitude, Battery, Extra, Gnss, Health, Home, Link, Mission, Position, State, Velocity, Wind,
+    Attitude, Battery, Gnss, Health, Home, Link, Mission, Position, State, Velocity, Wind,
 };
 
 use super::codes::number;
-use crate::refuse::{known, missing, narrow, under};
+use crate::refuse::{known, narrow, under};
 use crate::v1;
 
 /// Numbers that a `u8` holds, for the sender of one that it does not.
-const BYTE: &str = "0 to 255";
+const BYTE: &str = "between 0 and 255";
 
 /// Groups whose fields have the same names and types on both sides.
 macro_rules! same_fields {
@@ -170,28 +170,6 @@ impl From<State> for v1::State {
     }
 }
 
-impl From<v1::extra::Value> for Extra {
-    fn from(wire: v1::extra::Value) -> Self {
-        match wire {
-            v1::extra::Value::Number(number) => Self::Number(number),
-            v1::extra::Value::Integer(integer) => Self::Integer(integer),
-            v1::extra::Value::Flag(flag) => Self::Flag(flag),
-            v1::extra::Value::Text(text) => Self::Text(text),
-        }
-    }
-}
-
-impl From<Extra> for v1::extra::Value {
-    fn from(extra: Extra) -> Self {
-        match extra {
-            Extra::Number(number) => Self::Number(number),
-            Extra::Integer(integer) => Self::Integer(integer),
-            Extra::Flag(flag) => Self::Flag(flag),
-            Extra::Text(text) => Self::Text(text),
-        }
-    }
-}
-
 /// A group that may be absent.
 pub(super) fn group<Wire, Group>(name: &str, wire: Option<Wire>) -> Result<Option<Group>, Refusal>
 where
@@ -223,30 +201,6 @@ pub(super) fn battery_from_wire(packs: Vec<v1::Battery>) -> Result<Vec<Battery>,
 /// Severity of a text; absent together with the text.
 pub(super) fn severity(text: Option<&v1::Text>) -> Result<Option<u8>, Refusal> {
     text.and_then(|text| text.severity)
-        .map(|severity| narrow("text.severity", severity, "0 to 7"))
+        .map(|severity| narrow("text.severity", severity, "between 0 and 7"))
         .transpose()
-}
-
-/// Refuses an extra without a value.
-pub(super) fn check_extras(extras: &[v1::Extra]) -> Result<(), Refusal> {
-    match extras.iter().position(|extra| extra.value.is_none()) {
-        Some(index) => Err(missing(&format!("extras[{index}].value"))),
-        None => Ok(()),
-    }
-}
-
-/// Extras in the domain's order, by name. Those without a value were refused by [`check_extras`].
-pub(super) fn extras_from_wire(extras: Vec<v1::Extra>) -> Vec<(String, Extra)> {
-    let with_value = |extra: v1::Extra| Some((extra.name, extra.value?.into()));
-    let mut extras: Vec<_> = extras.into_iter().filter_map(with_value).collect();
-    extras.sort_by(|(a, _), (b, _)| a.cmp(b));
-    extras
-}
-
-pub(super) fn extras_to_wire(extras: Vec<(String, Extra)>) -> Vec<v1::Extra> {
-    let to_wire = |(name, value): (String, Extra)| v1::Extra {
-        name,
-        value: Some(value.into()),
-    };
-    extras.into_iter().map(to_wire).collect()
 }

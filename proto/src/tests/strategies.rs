@@ -269,17 +269,27 @@ pub(super) fn seq() -> impl Strategy<Value = u64> {
 prop_compose! {
     pub(super) fn sample()(
         seq in seq(),
-        utc in option::of(1_577_836_800_000_000_i64..=4_102_444_800_000_000),
-        since_boot in option::of(0_u64..=1 << 40),
+        (utc, since_boot) in clocks(),
         content in content(),
     ) -> Sample {
         Sample {
             seq,
-            utc: utc.map(UtcMicros),
-            since_boot: since_boot.map(BootMicros),
+            utc,
+            since_boot,
             content,
         }
     }
+}
+
+/// At least one clock that can be true.
+fn clocks() -> impl Strategy<Value = (Option<UtcMicros>, Option<BootMicros>)> {
+    let utc = (UtcMicros::EARLIEST_PLAUSIBLE.0..=i64::MAX).prop_map(|us| Some(UtcMicros(us)));
+    let since_boot = (0..=BootMicros::LATEST_PLAUSIBLE.0).prop_map(|us| Some(BootMicros(us)));
+    prop_oneof![
+        (utc.clone(), since_boot.clone()),
+        (utc, Just(None)),
+        (Just(None), since_boot),
+    ]
 }
 
 pub(super) fn drone() -> impl Strategy<Value = DroneId> {
