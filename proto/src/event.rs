@@ -5,7 +5,7 @@ use aerostream_domain::{
     TelemetryRecord, UtcMicros,
 };
 
-use crate::refuse::{drone_id, narrow, node_id, required, under};
+use crate::refuse::{drone_id, each, narrow, node_id, required, under};
 use crate::v1;
 use crate::v1::telemetry_event::Kind;
 
@@ -93,20 +93,12 @@ impl From<Claim> for v1::Claim {
 }
 
 fn record_from_wire(epoch: Epoch, wire: v1::DroneBatch) -> Result<TelemetryRecord, Refusal> {
-    let sample = |(index, sample): (usize, v1::RecordedSample)| {
-        RecordedSample::try_from(sample).map_err(under(format_args!("samples[{index}]")))
-    };
     Ok(TelemetryRecord {
         epoch,
         drone: drone_id("drone_id", &wire.drone_id)?,
         boot: BootId(wire.boot),
         power_up: UtcMicros(wire.power_up_us),
         received: UtcMicros(wire.received_us),
-        samples: wire
-            .samples
-            .into_iter()
-            .enumerate()
-            .map(sample)
-            .collect::<Result<_, _>>()?,
+        samples: each("samples", wire.samples, RecordedSample::try_from)?,
     })
 }

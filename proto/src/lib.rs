@@ -8,6 +8,8 @@
 pub mod batch;
 pub mod event;
 pub mod journal;
+pub mod live;
+pub mod snapshot;
 pub mod telemetry;
 
 mod refuse;

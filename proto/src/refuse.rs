@@ -18,6 +18,18 @@ pub(crate) fn under(parent: impl Display) -> impl FnOnce(Refusal) -> Refusal {
     }
 }
 
+/// Every entry of a list; a refusal names the entry's place.
+pub(crate) fn each<Wire, Value>(
+    list: &str,
+    entries: impl IntoIterator<Item = Wire>,
+    convert: impl Fn(Wire) -> Result<Value, Refusal>,
+) -> Result<Vec<Value>, Refusal> {
+    let convert = |(index, entry)| {
+        convert(entry).map_err(|refusal| under(format_args!("{list}[{index}]"))(refusal))
+    };
+    entries.into_iter().enumerate().map(convert).collect()
+}
+
 /// A required message.
 pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Refusal> {
     value.ok_or_else(|| missing(field))

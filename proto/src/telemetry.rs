@@ -6,11 +6,11 @@ mod codes;
 mod extras;
 mod groups;
 
-use aerostream_domain::sample::{Content, Text};
+use aerostream_domain::sample::{Battery, Content, Gnss, Text};
 use aerostream_domain::validate::validate;
 use aerostream_domain::{BootMicros, RecordedSample, Refusal, RefusalCode, Sample, Seq, UtcMicros};
 
-use crate::refuse::{missing, required, specified, under};
+use crate::refuse::{each, missing, required, specified, under};
 use crate::v1;
 
 impl TryFrom<v1::Sample> for Sample {
@@ -103,8 +103,8 @@ pub(crate) fn judge(
 
 /// Moves the content out of a sample. Whatever can be wrong is looked for before the first move, so
 /// that a sample that is refused stays whole.
-fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusal> {
-    let gnss = groups::gnss_from_wire(&wire.gnss)?;
+pub(crate) fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusal> {
+    let gnss = each("gnss", wire.gnss.iter().copied(), Gnss::try_from)?;
     let mission = groups::group("mission", wire.mission)?;
     let state = groups::group("state", wire.state)?;
     let severity = groups::severity(wire.text.as_ref())?;
@@ -116,7 +116,11 @@ fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusal> {
         velocity: wire.velocity.map(Into::into),
         attitude: wire.attitude.map(Into::into),
         gnss,
-        battery: groups::battery_from_wire(std::mem::take(&mut wire.battery))?,
+        battery: each(
+            "battery",
+            std::mem::take(&mut wire.battery),
+            Battery::try_from,
+        )?,
         link: wire.link.map(Into::into),
         home: wire.home.map(Into::into),
         mission,

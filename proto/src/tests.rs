@@ -6,4 +6,5 @@ mod hostile;
 mod ranges;
 mod round_trip;
 mod shape;
+mod snapshots;
 mod strategies;

@@ -16,7 +16,9 @@ pub use content_hash::ContentHash;
 pub use drone::snapshot::{DroneSnapshot, WindowSnapshot};
 pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
 pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
-pub use record::{Cause, Claim, JournalEntry, JournalKind, TelemetryEntry};
+pub use record::{
+    Cause, Claim, JournalEntry, JournalKind, ShardMark, StateEntry, StateKind, TelemetryEntry,
+};
 pub use sample::{
     Batch, BootRecord, PowerUpBasis, RecordedSample, Sample, TelemetryRecord, TimeBasis,
 };

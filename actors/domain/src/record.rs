@@ -1,5 +1,6 @@
 //! What a record of the event log can be.
 
+use crate::drone::snapshot::DroneSnapshot;
 use crate::ids::{DroneId, Epoch, NodeId, Offset, ShardId};
 use crate::sample::{BootRecord, TelemetryRecord};
 use crate::units::UtcMicros;
@@ -62,4 +63,29 @@ pub enum JournalKind {
     Claim(Claim),
     /// When a boot of a drone began. The first one of (drone, boot) is true for ever.
     Boot { drone: DroneId, record: BootRecord },
+}
+
+/// A record of the state topic, compacted by (drone, epoch).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateEntry {
+    /// The owner's reign.
+    pub epoch: Epoch,
+    /// What it holds.
+    pub kind: StateKind,
+}
+
+/// What a record of the state topic holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StateKind {
+    /// A drone at rest.
+    Drone(Box<DroneSnapshot>),
+    /// How far the shard's snapshots go.
+    Mark(ShardMark),
+}
+
+/// Every change of the shard below these offsets is in a durable snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardMark {
+    pub telemetry: Offset,
+    pub journal: Offset,
 }

@@ -178,24 +178,13 @@ where
     wire.map(Group::try_from).transpose().map_err(under(name))
 }
 
-pub(super) fn gnss_from_wire(receivers: &[v1::Gnss]) -> Result<Vec<Gnss>, Refusal> {
-    let receivers = receivers.iter().copied().enumerate();
-    receivers
-        .map(|(index, gnss)| Gnss::try_from(gnss).map_err(under(format_args!("gnss[{index}]"))))
-        .collect()
-}
-
-/// Finds what [`battery_from_wire`] would refuse.
+/// Finds what the conversion of a pack would refuse.
 pub(super) fn check_packs(packs: &[v1::Battery]) -> Result<(), Refusal> {
     packs.iter().enumerate().try_for_each(|(index, pack)| {
         let id: Result<u8, _> = narrow("id", pack.id, BYTE);
         id.map(|_| ())
             .map_err(under(format_args!("battery[{index}]")))
     })
-}
-
-pub(super) fn battery_from_wire(packs: Vec<v1::Battery>) -> Result<Vec<Battery>, Refusal> {
-    packs.into_iter().map(Battery::try_from).collect()
 }
 
 /// Severity of a text; absent together with the text.

@@ -1,13 +1,14 @@
 //! One value of each kind with every field set, each field to another number.
 
+use aerostream_domain::drone::live::{LiveState, Newest, Stamp, Stamps};
 use aerostream_domain::sample::{
     Attitude, Battery, Content, Dialect, Extra, FixType, FlightMode, Gnss, Health, Home,
     LandedState, Link, Mission, MissionState, Position, State, SystemStatus, Text, Velocity, Wind,
 };
 use aerostream_domain::{
-    Batch, BootId, BootMicros, BootRecord, Cause, Claim, DroneId, Epoch, JournalEntry, JournalKind,
-    NodeId, Offset, PowerUpBasis, RecordedSample, Sample, Seq, ShardId, TelemetryRecord, TimeBasis,
-    UtcMicros,
+    Batch, BootId, BootMicros, BootRecord, Cause, Claim, DroneId, DroneSnapshot, Epoch,
+    JournalEntry, JournalKind, NodeId, Offset, PowerUpBasis, RecordedSample, Sample, Seq, ShardId,
+    StateEntry, StateKind, TelemetryRecord, TimeBasis, UtcMicros, WindowSnapshot,
 };
 
 pub(super) const NOON: UtcMicros = UtcMicros(1_767_268_800_000_000);
@@ -51,6 +52,63 @@ pub(super) fn boot_entry() -> JournalEntry {
             drone: drone(),
             record: boot(),
         },
+    }
+}
+
+/// A state record whose snapshot has every field.
+pub(super) fn state() -> StateEntry {
+    StateEntry {
+        epoch: epoch(),
+        kind: StateKind::Drone(Box::new(DroneSnapshot {
+            drone: drone(),
+            boots: vec![boot()],
+            boots_forgotten: true,
+            live: live(),
+            applied: Some(Offset(99)),
+            windows: vec![WindowSnapshot {
+                boot: boot().boot,
+                floor: Seq(4700),
+                durable: vec![(Seq(4700), 0xf00d), (Seq(4711), 0xbeef)],
+            }],
+        })),
+    }
+}
+
+fn live() -> LiveState {
+    let stamp = |behind: u64| Stamp {
+        seq: Seq(4711 - behind),
+        time: UtcMicros(NOON.0 + 60_000_000),
+    };
+    LiveState {
+        boot: Some(boot().boot),
+        power_up: Some(NOON),
+        newest: Some(Newest {
+            seq: Seq(4711),
+            time: UtcMicros(NOON.0 + 60_000_000),
+            basis: TimeBasis::Paired,
+            since_boot: Some(BootMicros(60_000_000)),
+        }),
+        groups: Content {
+            raw: None,
+            ..content()
+        },
+        stamps: Stamps {
+            position: Some(stamp(0)),
+            velocity: Some(stamp(1)),
+            attitude: Some(stamp(2)),
+            gnss: vec![(1, stamp(3))],
+            battery: vec![(2, stamp(4))],
+            link: Some(stamp(5)),
+            home: Some(stamp(6)),
+            mission: Some(stamp(7)),
+            health: Some(stamp(8)),
+            wind: Some(stamp(9)),
+            state: Some(stamp(10)),
+            text: Some(stamp(11)),
+            extras: vec![("gripper".to_owned(), stamp(12))],
+        },
+        received: Some(UtcMicros(NOON.0 + 61_500_000)),
+        samples: 4650,
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::fmt::Write;
 
-use aerostream_domain::{JournalEntry, JournalKind, TelemetryEntry};
+use aerostream_domain::{
+    JournalEntry, JournalKind, Offset, ShardMark, StateEntry, StateKind, TelemetryEntry,
+};
 use prost::Message;
 
 use super::examples;
@@ -52,4 +54,20 @@ fn journal_records_keep_their_bytes() {
         ..boot
     };
     check("JournalRecord.claim", &v1::JournalRecord::from(claim));
+}
+
+#[test]
+fn state_records_keep_their_bytes() {
+    check(
+        "StateRecord.drone",
+        &v1::StateRecord::from(examples::state()),
+    );
+    let mark = StateEntry {
+        epoch: examples::epoch(),
+        kind: StateKind::Mark(ShardMark {
+            telemetry: Offset(41),
+            journal: Offset(42),
+        }),
+    };
+    check("StateRecord.mark", &v1::StateRecord::from(mark));
 }

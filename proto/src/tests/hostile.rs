@@ -1,6 +1,6 @@
 //! Bytes that nobody meant: no conversion panics, and what is taken comes back unchanged.
 
-use aerostream_domain::{JournalEntry, TelemetryEntry};
+use aerostream_domain::{JournalEntry, StateEntry, TelemetryEntry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -57,10 +57,25 @@ fn journal(bytes: &[u8]) {
     }
 }
 
+fn state(bytes: &[u8]) {
+    let Ok(wire) = v1::StateRecord::decode(bytes) else {
+        return;
+    };
+    if let Ok(entry) = StateEntry::try_from(wire) {
+        let again = v1::StateRecord::from(entry);
+        let back = StateEntry::try_from(again.clone()).map(v1::StateRecord::from);
+        assert_eq!(
+            back.map(|wire| wire.encode_to_vec()),
+            Ok(again.encode_to_vec())
+        );
+    }
+}
+
 fn all(bytes: &[u8]) {
     batches(bytes);
     telemetry(bytes);
     journal(bytes);
+    state(bytes);
 }
 
 fn spoiled(mut bytes: Vec<u8>, changes: &[(Index, u8)], cut: Option<Index>) -> Vec<u8> {
@@ -93,5 +108,7 @@ proptest! {
         telemetry(&spoiled(record, &changes, cut));
         let boot = v1::JournalRecord::from(examples::boot_entry()).encode_to_vec();
         journal(&spoiled(boot, &changes, cut));
+        let snapshot = v1::StateRecord::from(examples::state()).encode_to_vec();
+        state(&spoiled(snapshot, &changes, cut));
     }
 }
