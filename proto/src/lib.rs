@@ -20,12 +20,7 @@ mod tests;
 pub use batch::{DecodedBatch, RefusedBatch, RefusedSample, batch_from_wire, batch_to_wire};
 
 /// Generated messages and services of package `aerostream.v1`.
-#[expect(
-    clippy::all,
-    clippy::allow_attributes,
-    rustdoc::all,
-    reason = "generated code"
-)]
+#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
 pub mod v1 {
     tonic::include_proto!("aerostream.v1");
 }
