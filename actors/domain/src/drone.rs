@@ -13,6 +13,9 @@ mod boot;
 mod time;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use self::boot::Boots;
