@@ -7,7 +7,7 @@ use crate::ids::{BootId, Seq};
 use crate::sample::RecordedSample;
 
 /// Pending numbers for which room is kept between appends.
-const PENDING_KEPT: usize = 64;
+const PENDING_KEPT: usize = 16;
 
 /// What is known of one sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
