@@ -118,7 +118,7 @@ fn a_drone_stays_small() {
     };
     check(1, 1, 4 * 1024, 2 * 1024);
     check(1, 100, 7 * 1024, 2 * 1024);
-    check(10, 100, 15 * 1024, 2 * 1024);
+    check(10, 100, 12 * 1024, 2 * 1024);
     // More boots than are remembered, and each window full.
-    check(1_000, 20, 21 * 1024, 8 * 1024);
+    check(1_000, 20, 18 * 1024, 8 * 1024);
 }
