@@ -2,7 +2,7 @@
 
 use super::boot::Boots;
 use super::live::LiveState;
-use super::window::{Fingerprint, Windows};
+use super::window::{Fingerprint, Window, Windows};
 use super::{Drone, Limits};
 use crate::ids::{BootId, DroneId, Offset, Seq};
 use crate::sample::BootRecord;
@@ -26,7 +26,7 @@ pub struct DroneSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowSnapshot {
     pub boot: BootId,
-    /// Numbers below it count as absent.
+    /// The first durable number; those below it count as absent. 0 if there is none.
     pub floor: Seq,
     /// (number, fingerprint), ascending.
     pub durable: Vec<(Seq, u64)>,
@@ -36,13 +36,16 @@ impl Drone {
     /// All of the drone, for a take-over.
     #[must_use]
     pub fn snapshot(&self) -> DroneSnapshot {
-        let windows = self.windows.iter().map(|window| WindowSnapshot {
-            boot: window.boot,
-            floor: window.floor(),
-            durable: window
+        let windows = self.windows.iter().map(|window| {
+            let durable: Vec<_> = window
                 .durable()
                 .map(|(seq, fingerprint)| (seq, fingerprint.get()))
-                .collect(),
+                .collect();
+            WindowSnapshot {
+                boot: window.boot,
+                floor: durable.first().map_or(Seq(0), |(seq, _)| *seq),
+                durable,
+            }
         });
         DroneSnapshot {
             windows: windows.collect(),
@@ -67,13 +70,15 @@ impl Drone {
     /// A drone that goes on from a snapshot.
     #[must_use]
     pub fn restore(snapshot: DroneSnapshot, limits: Limits) -> Self {
-        let mut windows = Windows::default();
-        for kept in snapshot.windows {
-            let window = windows.touch(kept.boot, limits.windows_max);
+        let spare = snapshot.windows.len().saturating_sub(limits.windows_max);
+        let windows = snapshot.windows.into_iter().skip(spare).map(|kept| {
+            let mut window = Window::new(kept.boot);
             for (seq, fingerprint) in kept.durable {
                 window.mark_durable(seq, Fingerprint::new(fingerprint), limits.window);
             }
-        }
+            window
+        });
+        let windows = Windows::restore(windows.collect());
         Self {
             id: snapshot.drone,
             limits,
