@@ -123,6 +123,12 @@ impl Queue {
         Next::Group(inner.waiting.drain(..records).collect())
     }
 
+    /// True if the writer has taken everything.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.inner().waiting.is_empty()
+    }
+
     /// Takes nothing more; what waits is still written.
     pub(super) fn shut(&self, reason: &str) {
         let mut inner = self.inner();
