@@ -1,1 +1,3 @@
 //! The adapters and roles of AeroStream.
+
+pub mod private_postgres;
