@@ -43,7 +43,7 @@ impl Boots {
             .records
             .partition_point(|known| age(known) < age(&record));
         self.records.insert(at, record);
-        if self.records.len() > boots_max.max(1) {
+        while self.records.len() > boots_max.max(1) {
             self.records.remove(0);
             self.forgotten = true;
         }
@@ -108,10 +108,10 @@ fn power_up(
         .samples
         .iter()
         .filter_map(|sample| Some(utc(sample)?.minus_boot(usable_boot_clock(sample)?)));
-    if let Some(power_up) = middle(both_clocks) {
+    if let Some(power_up) = first_confirmed(both_clocks) {
         return Ok((power_up, PowerUpBasis::BothClocks));
     }
-    match middle(batch.samples.iter().filter_map(utc)) {
+    match first_confirmed(batch.samples.iter().filter_map(utc)) {
         Some(power_up) => Ok((power_up, PowerUpBasis::FirstUtc)),
         None => Err(no_power_up(batch, received, limits)),
     }
@@ -134,14 +134,18 @@ fn credible_sending_clock(batch: &Batch, limits: &Limits) -> Option<BootMicros> 
     (before >= after).then_some(sent)
 }
 
-/// The middle one, so that one corrupt clock among several does not decide.
-fn middle(estimates: impl Iterator<Item = UtcMicros>) -> Option<UtcMicros> {
+/// The first estimate that its neighbour confirms, so that the corrupt clock of one sample does
+/// not decide; the middle one if there is none.
+fn first_confirmed(estimates: impl Iterator<Item = UtcMicros>) -> Option<UtcMicros> {
     let mut estimates: Vec<_> = estimates.collect();
-    let middle = estimates.len() / 2;
-    if estimates.is_empty() {
-        return None;
+    let confirmed = estimates
+        .windows(2)
+        .find(|pair| pair[0].distance(pair[1]) <= CLOCKS_AGREE);
+    if let Some(pair) = confirmed {
+        return Some(pair[0]);
     }
-    Some(*estimates.select_nth_unstable(middle).1)
+    estimates.sort_unstable();
+    estimates.get(estimates.len() / 2).copied()
 }
 
 /// Why no sample of a batch tells when its boot began, by the first one.

@@ -26,7 +26,7 @@ pub struct DroneSnapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowSnapshot {
     pub boot: BootId,
-    /// Numbers below it count as absent.
+    /// The first durable number; those below it count as absent. 0 if there is none.
     pub floor: Seq,
     /// (number, fingerprint), ascending.
     pub durable: Vec<(Seq, u64)>,
@@ -36,13 +36,16 @@ impl Drone {
     /// All of the drone, for a take-over.
     #[must_use]
     pub fn snapshot(&self) -> DroneSnapshot {
-        let windows = self.windows.iter().map(|window| WindowSnapshot {
-            boot: window.boot,
-            floor: window.floor(),
-            durable: window
+        let windows = self.windows.iter().map(|window| {
+            let durable: Vec<_> = window
                 .durable()
                 .map(|(seq, fingerprint)| (seq, fingerprint.get()))
-                .collect(),
+                .collect();
+            WindowSnapshot {
+                boot: window.boot,
+                floor: durable.first().map_or(Seq(0), |(seq, _)| *seq),
+                durable,
+            }
         });
         DroneSnapshot {
             windows: windows.collect(),

@@ -6,6 +6,9 @@ use super::AppendId;
 use crate::ids::{BootId, Seq};
 use crate::sample::RecordedSample;
 
+/// Pending numbers for which room is kept between appends.
+const PENDING_KEPT: usize = 64;
+
 /// What is known of one sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -105,7 +108,9 @@ impl Window {
             if self.end() - seq > size {
                 return None;
             }
-            for _ in seq..self.base {
+            let more = self.base - seq;
+            self.reserve(more as usize, size as usize);
+            for _ in 0..more {
                 self.slots.push_front(0);
             }
             self.base = seq;
@@ -119,9 +124,26 @@ impl Window {
         }
         let index = (seq - self.base) as usize;
         if index >= self.slots.len() {
+            self.reserve(index + 1 - self.slots.len(), size as usize);
             self.slots.resize(index + 1, 0);
         }
         Some(index)
+    }
+
+    /// Makes room by doubling, but never for more than the window holds.
+    fn reserve(&mut self, more: usize, size: usize) {
+        let needed = self.slots.len() + more;
+        if needed > self.slots.capacity() {
+            let room = needed.next_power_of_two().min(size.max(needed));
+            self.slots.reserve_exact(room - self.slots.len());
+        }
+    }
+
+    /// Gives back what a burst of appends needed.
+    fn settle_pending(&mut self) {
+        if self.pending.is_empty() && self.pending.capacity() > PENDING_KEPT {
+            self.pending = VecDeque::new();
+        }
     }
 
     fn slide(&mut self, floor: u64) {
@@ -162,6 +184,7 @@ impl Window {
             Ok(at) => self.pending.remove(at).is_some(),
             Err(_) => false,
         };
+        self.settle_pending();
         if self.slots[index] != 0 && !waiting {
             return true;
         }
@@ -178,18 +201,18 @@ impl Window {
             return;
         }
         self.pending.remove(at);
+        self.settle_pending();
         if let Some(index) = self.index(seq.0) {
             self.slots[index] = 0;
+        }
+        // The window ends at the highest number that is known, as it does after a restart.
+        while self.slots.back() == Some(&0) {
+            self.slots.pop_back();
         }
     }
 
     pub(super) fn pending(&self) -> usize {
         self.pending.len()
-    }
-
-    /// First sequence number that the window remembers.
-    pub(super) fn floor(&self) -> Seq {
-        Seq(self.base)
     }
 
     /// Durable numbers, ascending.
