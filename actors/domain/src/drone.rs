@@ -4,12 +4,22 @@
 //! pending; `apply` folds what the log holds, in offset order, into live state. Live state is a
 //! function of the log.
 
+mod admit;
+mod apply;
 pub mod live;
+pub mod snapshot;
+
+mod boot;
+mod time;
+mod window;
 
 use std::time::Duration;
 
-use crate::ids::{BootId, DroneId, Epoch, Offset, Seq};
-use crate::sample::{Batch, BootRecord, TelemetryRecord};
+use self::boot::Boots;
+use self::live::LiveState;
+use self::window::Windows;
+use crate::ids::{BootId, DroneId, Epoch, Offset};
+use crate::sample::{BootRecord, TelemetryRecord};
 use crate::units::UtcMicros;
 use crate::validate::Refusal;
 
@@ -20,7 +30,7 @@ pub struct AppendId(pub u64);
 /// Limits of the state kept for one drone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sequence numbers remembered per boot.
+    /// Sequence numbers remembered per boot, at least 1.
     pub window: usize,
     /// Boots whose window is kept.
     pub windows_max: usize,
@@ -30,6 +40,19 @@ pub struct Limits {
     pub future_max: Duration,
     /// How old a sample may be at receipt.
     pub retention: Duration,
+}
+
+impl Default for Limits {
+    /// 512 numbers in each of 3 windows, 256 boots, 5 minutes ahead, 30 days back.
+    fn default() -> Self {
+        Self {
+            window: 512,
+            windows_max: 3,
+            boots_max: 256,
+            future_max: Duration::from_secs(5 * 60),
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
 }
 
 /// What becomes of one sample of a batch at admission.
@@ -70,47 +93,53 @@ pub struct Receipt {
 pub struct Drone {
     id: DroneId,
     limits: Limits,
+    boots: Boots,
+    windows: Windows,
+    live: LiveState,
+    applied: Option<Offset>,
 }
 
 impl Drone {
     /// A drone of which nothing is known.
     #[must_use]
     pub fn new(id: DroneId, limits: Limits) -> Self {
-        Self { id, limits }
-    }
-
-    /// The boot record that must be journalled and learnt before this batch can be admitted;
-    /// `None` if its boot is known, an error if it never can be.
-    pub fn boot_needed(
-        &self,
-        batch: &Batch,
-        received: UtcMicros,
-    ) -> Result<Option<BootRecord>, Refusal> {
-        let _ = (batch, received, self.limits);
-        Ok(None)
-    }
-
-    /// Folds a boot record of the journal. The first one of a boot stays.
-    pub fn learn_boot(&mut self, record: BootRecord) {
-        let _ = record;
-    }
-
-    /// Judges a batch whose boot is known and marks its new samples pending.
-    pub fn admit(&mut self, batch: Batch, receipt: Receipt) -> Admission {
-        let _ = (batch, receipt);
-        Admission {
-            record: None,
-            verdicts: Vec::new(),
+        Self {
+            id,
+            limits,
+            boots: Boots::default(),
+            windows: Windows::default(),
+            live: LiveState::default(),
+            applied: None,
         }
     }
 
-    /// Puts the samples of a failed append back to absent.
-    pub fn forget(&mut self, append: AppendId, boot: BootId, seqs: &[Seq]) {
-        let _ = (append, boot, seqs);
+    /// Whose state this is.
+    #[must_use]
+    pub fn id(&self) -> &DroneId {
+        &self.id
     }
 
-    /// Folds a durable record: its samples are durable, live state moves on.
-    pub fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
-        let _ = (offset, record, &self.id);
+    /// What the current boot has told.
+    #[must_use]
+    pub fn live(&self) -> &LiveState {
+        &self.live
+    }
+
+    /// Highest telemetry offset that was applied.
+    #[must_use]
+    pub fn applied_offset(&self) -> Option<Offset> {
+        self.applied
+    }
+
+    /// Sequence numbers whose append has not ended, as far as the windows reach.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.windows.pending()
+    }
+
+    /// The boot record of a boot that is remembered.
+    #[must_use]
+    pub fn boot(&self, boot: BootId) -> Option<&BootRecord> {
+        self.boots.get(boot)
     }
 }

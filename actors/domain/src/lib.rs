@@ -12,6 +12,7 @@ pub mod validate;
 mod content_hash;
 
 pub use content_hash::ContentHash;
+pub use drone::snapshot::{DroneSnapshot, WindowSnapshot};
 pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
 pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
 pub use sample::{

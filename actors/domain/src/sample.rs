@@ -385,6 +385,19 @@ pub struct TelemetryRecord {
 }
 
 impl Content {
+    /// The kind that stands for a plain sample.
+    pub const KIND_TELEMETRY: &'static str = "telemetry";
+
+    /// The kind, with the empty one spelt out.
+    #[must_use]
+    pub fn kind_or_default(&self) -> &str {
+        if self.kind.is_empty() {
+            Self::KIND_TELEMETRY
+        } else {
+            &self.kind
+        }
+    }
+
     /// Hash of everything the content says; equal contents hash equal on every machine.
     #[must_use]
     pub fn hash(&self) -> ContentHash {

@@ -35,6 +35,11 @@ impl UtcMicros {
     }
 }
 
+impl BootMicros {
+    /// One year: a boot clock beyond this is corrupt, not a time.
+    pub const LATEST_PLAUSIBLE: Self = Self(365 * 24 * 60 * 60 * 1_000_000);
+}
+
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

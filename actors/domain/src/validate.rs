@@ -1,5 +1,12 @@
 //! Ranges and limits of a sample.
 
+mod content;
+
+use crate::sample::Sample;
+use crate::units::{BootMicros, UtcMicros};
+
+pub use content::content;
+
 /// Stable name of a reason to refuse a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalCode {
@@ -62,6 +69,70 @@ pub struct Refusal {
     pub field: String,
     /// One sentence for the sender.
     pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal of a field by its path.
+    pub fn new(code: RefusalCode, field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            field: field.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// Everything about a sample that can be judged without its boot.
+///
+/// # Errors
+/// The first field that is wrong. A sample whose identity a gateway chose must have its receipt
+/// as `utc` by now.
+pub fn validate(sample: &Sample) -> Result<(), Refusal> {
+    if i64::try_from(sample.seq).is_err() {
+        let detail = format!("found {}; must be at most {}", sample.seq, i64::MAX);
+        return Err(Refusal::new(RefusalCode::OutOfRange, "seq", detail));
+    }
+    time(sample)?;
+    content(&sample.content)
+}
+
+/// That a sample has a clock which can be true. A corrupt one beside a good one is no error: the
+/// good one gives the time.
+///
+/// # Errors
+/// [`RefusalCode::NoTime`], [`RefusalCode::ClockUnset`], or [`RefusalCode::OutOfRange`] for a boot
+/// clock of more than a year.
+pub fn time(sample: &Sample) -> Result<(), Refusal> {
+    let utc = sample
+        .utc
+        .filter(|utc| *utc >= UtcMicros::EARLIEST_PLAUSIBLE);
+    let clock = sample
+        .since_boot
+        .filter(|clock| *clock <= BootMicros::LATEST_PLAUSIBLE);
+    if utc.is_some() || clock.is_some() {
+        return Ok(());
+    }
+    if let Some(BootMicros(found)) = sample.since_boot {
+        let max = BootMicros::LATEST_PLAUSIBLE.0;
+        let detail = format!("found {found}; must be at most {max} (one year)");
+        return Err(Refusal::new(
+            RefusalCode::OutOfRange,
+            "since_boot_us",
+            detail,
+        ));
+    }
+    if let Some(UtcMicros(found)) = sample.utc {
+        let detail = format!(
+            "found {found}, a clock before 2020, and no boot clock; set the clock, or send \
+             `since_boot_us`"
+        );
+        return Err(Refusal::new(RefusalCode::ClockUnset, "utc_us", detail));
+    }
+    Err(Refusal::new(
+        RefusalCode::NoTime,
+        "utc_us",
+        "a sample with its own `seq` needs `utc_us`, `since_boot_us` or both",
+    ))
 }
 
 /// Receivers or packs in one sample.

@@ -1,0 +1,37 @@
+//! What a durable record does to a drone.
+
+use super::window::Fingerprint;
+use super::{Drone, boot};
+use crate::ids::Offset;
+use crate::sample::TelemetryRecord;
+
+impl Drone {
+    /// Folds a durable record: its samples are durable, live state moves on.
+    ///
+    /// The record may be one that this drone did not admit, and its boot one that was never
+    /// learnt. Applying a record again changes nothing.
+    pub fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
+        let power_up = match self.boots.get(record.boot) {
+            Some(known) => known.power_up,
+            None => {
+                self.learn_boot(boot::infer(record));
+                record.power_up
+            }
+        };
+        let current = self.live.enter(record.boot, power_up);
+        let window = self.windows.touch(record.boot, self.limits.windows_max);
+        let mut scratch = Vec::new();
+        for sample in &record.samples {
+            let fingerprint = Fingerprint::of(sample, &mut scratch);
+            let repeat = window.mark_durable(sample.seq, fingerprint, self.limits.window);
+            if current {
+                self.live.merge(sample);
+                self.live.samples += u64::from(!repeat);
+            }
+        }
+        if current {
+            self.live.received = self.live.received.max(Some(record.received));
+        }
+        self.applied = self.applied.max(Some(offset));
+    }
+}
