@@ -44,11 +44,12 @@ pub async fn history(
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::on("limit the time of a read"))?;
-    let drone_ref: Option<i32> = sqlx::query_scalar("SELECT drone_ref FROM drone WHERE drone_id = $1")
-        .bind(drone.as_str())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::on("look a drone up"))?;
+    let drone_ref: Option<i32> =
+        sqlx::query_scalar("SELECT drone_ref FROM drone WHERE drone_id = $1")
+            .bind(drone.as_str())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(StoreError::on("look a drone up"))?;
     match drone_ref {
         Some(drone_ref) => read(&mut transaction, drone_ref, span).await,
         None => Ok(Vec::new()),
@@ -75,10 +76,15 @@ async fn read(
         .fetch(&mut **transaction);
     let mut samples = Vec::new();
     let mut fields = Vec::new();
-    while let Some(row) = rows.try_next().await.map_err(StoreError::on("read history"))? {
+    while let Some(row) = rows
+        .try_next()
+        .await
+        .map_err(StoreError::on("read history"))?
+    {
         fields.clear();
         copy_fields(&row, &mut fields).map_err(StoreError::on("read a row of history"))?;
-        let decoded = decode::row(&mut decode::Fields::of_copy(&fields)).map_err(StoreError::Row)?;
+        let decoded =
+            decode::row(&mut decode::Fields::of_copy(&fields)).map_err(StoreError::Row)?;
         samples.push(StoredSample {
             boot: decoded.boot,
             sample: decoded.sample,
@@ -112,6 +118,8 @@ pub(super) fn literal(time: UtcMicros) -> String {
     let within = micros.rem_euclid(86_400_000_000);
     let (seconds, micros) = (within / 1_000_000, within % 1_000_000);
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    format!("{day} {hours:02}:{minutes:02}:{:02}.{micros:06}+00", seconds % 60)
+    format!(
+        "{day} {hours:02}:{minutes:02}:{:02}.{micros:06}+00",
+        seconds % 60
+    )
 }
-

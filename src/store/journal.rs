@@ -75,9 +75,21 @@ pub async fn write_run(writer: &mut Writer, run: &JournalRun) -> Result<(), Stor
          ORDER BY place ON CONFLICT DO NOTHING",
     )
     .bind(claims().map(|c| i32::from(c.shard.0)).collect::<Vec<_>>())
-    .bind(claims().map(|c| i64::from(c.epoch.generation)).collect::<Vec<_>>())
-    .bind(claims().map(|c| c.epoch.offset.0 as i64).collect::<Vec<_>>())
-    .bind(claims().map(|c| c.node.replace('\0', "")).collect::<Vec<_>>())
+    .bind(
+        claims()
+            .map(|c| i64::from(c.epoch.generation))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        claims()
+            .map(|c| c.epoch.offset.0 as i64)
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        claims()
+            .map(|c| c.node.replace('\0', ""))
+            .collect::<Vec<_>>(),
+    )
     .bind(claims().map(|c| c.at.0).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await

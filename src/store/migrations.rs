@@ -40,7 +40,13 @@ pub async fn migrate(pool: &PgPool, shards: ShardCount) -> Result<(), StoreError
     let migrations = FILES.iter().zip(1..).map(|((name, sql), version)| {
         let description = name[5..].replace('_', " ");
         let sql = sql.into_sql_str();
-        Migration::new(version, description.into(), MigrationType::Simple, sql, false)
+        Migration::new(
+            version,
+            description.into(),
+            MigrationType::Simple,
+            sql,
+            false,
+        )
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     // A newer build may have migrated already while this one still runs.
@@ -95,7 +101,10 @@ mod tests {
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
         found.sort();
-        let listed: Vec<String> = FILES.iter().map(|(name, _)| format!("{name}.sql")).collect();
+        let listed: Vec<String> = FILES
+            .iter()
+            .map(|(name, _)| format!("{name}.sql"))
+            .collect();
         assert_eq!(found, listed);
         for (number, (name, sql)) in (1..).zip(FILES) {
             assert!(name.starts_with(&format!("{number:04}_")), "{name}");

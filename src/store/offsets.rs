@@ -84,7 +84,10 @@ pub async fn take(
     .await
     .map_err(StoreError::on("take partitions over"))?;
     execute(connection, "COMMIT").await?;
-    Ok(rows.into_iter().map(|(p, (stored, _))| (p, stored)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(p, (stored, _))| (p, stored))
+        .collect())
 }
 
 /// Ends the backends that other writers left holding these partitions, and waits until they are
@@ -156,7 +159,9 @@ pub async fn advance(
     .bind(topic.as_str())
     .bind(partitions)
     .bind(column(|to| to.next.map(|next| next.0 as i64)))
-    .bind(column(|to| to.claim.map(|claim| i64::from(claim.generation))))
+    .bind(column(|to| {
+        to.claim.map(|claim| i64::from(claim.generation))
+    }))
     .bind(column(|to| to.claim.map(|claim| claim.offset.0 as i64)))
     .execute(connection)
     .await
@@ -198,9 +203,6 @@ fn numbers(partitions: &[u16]) -> Vec<i32> {
     partitions.iter().map(|&p| i32::from(p)).collect()
 }
 
-async fn execute(
-    connection: &mut PgConnection,
-    statement: &'static str,
-) -> Result<(), StoreError> {
+async fn execute(connection: &mut PgConnection, statement: &'static str) -> Result<(), StoreError> {
     super::session::execute(connection, statement).await
 }

@@ -52,14 +52,25 @@ impl Day {
     /// `YYYYMMDD`.
     fn digits(self) -> String {
         let date = self.date();
-        format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
+        format!(
+            "{:04}{:02}{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
     }
 }
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = self.date();
-        write!(f, "{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        write!(
+            f,
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
     }
 }
 
@@ -232,7 +243,9 @@ fn day_of(name: &str) -> Option<Day> {
     let month = Month::try_from(digits.get(4..6)?.parse::<u8>().ok()?).ok()?;
     let year = digits.get(..4)?.parse().ok()?;
     let day = digits.get(6..)?.parse().ok()?;
-    Date::from_calendar_date(year, month, day).ok().map(Day::from_date)
+    Date::from_calendar_date(year, month, day)
+        .ok()
+        .map(Day::from_date)
 }
 
 /// Runs upkeep on a connection of its own, which is closed afterwards together with its settings

@@ -163,7 +163,11 @@ impl Level {
             bucket,
             ..
         } = self;
-        let samples = if is_raw { "count(*)" } else { "sum(samples)::bigint" };
+        let samples = if is_raw {
+            "count(*)"
+        } else {
+            "sum(samples)::bigint"
+        };
         let last = |field: &str| {
             format!(
                 "(array_agg({field} ORDER BY {time} DESC) FILTER (WHERE {field} IS NOT NULL))[1]"

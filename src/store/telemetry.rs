@@ -239,8 +239,16 @@ async fn count_expired(
     if arranged.expired.is_empty() {
         return Ok(());
     }
-    let days: Vec<time::Date> = arranged.expired.keys().map(|day: &Day| day.date()).collect();
-    let counts: Vec<i64> = arranged.expired.values().map(|&count| count as i64).collect();
+    let days: Vec<time::Date> = arranged
+        .expired
+        .keys()
+        .map(|day: &Day| day.date())
+        .collect();
+    let counts: Vec<i64> = arranged
+        .expired
+        .values()
+        .map(|&count| count as i64)
+        .collect();
     sqlx::query(
         "INSERT INTO expired_rows AS e (day, row_count) \
          SELECT * FROM unnest($1::date[], $2::bigint[]) \

@@ -22,11 +22,29 @@ pub struct TestDatabase {
     pub options: PgConnectOptions,
 }
 
+const DIR_PREFIX: &str = "aerostream-test-pg-";
+
+/// Removes the directories of test processes that are over.
+fn remove_left_over() {
+    let entries = std::fs::read_dir(std::env::temp_dir())
+        .into_iter()
+        .flatten();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(DIR_PREFIX));
+        if pid.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            // Another test process may be removing it at this moment.
+            let _gone = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The server of this process. The kernel stops it when the process ends.
 pub fn server() -> &'static PrivatePostgres {
     static SERVER: OnceLock<PrivatePostgres> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let dir = std::env::temp_dir().join(format!("aerostream-test-pg-{}", std::process::id()));
+        remove_left_over();
+        let dir = std::env::temp_dir().join(format!("{DIR_PREFIX}{}", std::process::id()));
         let config = private_postgres::Config {
             data_dir: dir,
             settings: vec![("max_connections".to_owned(), "300".to_owned())],

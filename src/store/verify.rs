@@ -142,9 +142,8 @@ impl Manifest {
                 // Several lines may name one sample: each acknowledgement of a repeat is one.
                 let mut hashes = Vec::new();
                 let identity = match (order, claimed, &stored) {
-                    (Ordering::Greater, _, Some((identity, _))) | (_, None, Some((identity, _))) => {
-                        identity.clone()
-                    }
+                    (Ordering::Greater, _, Some((identity, _)))
+                    | (_, None, Some((identity, _))) => identity.clone(),
                     (_, Some(claim), _) => claim.identity.clone(),
                     (_, None, None) => break,
                 };

@@ -1,10 +1,10 @@
 //! Numbers of the closed sets in `smallint` columns; migrations/0002 comments on each. They never
 //! change their meaning.
 
+use aerostream_domain::PowerUpBasis;
 use aerostream_domain::sample::{
     Dialect, FixType, FlightMode, LandedState, MissionState, SystemStatus, TimeBasis,
 };
-use aerostream_domain::PowerUpBasis;
 
 /// A closed set that is stored as a number.
 pub trait Code: Copy + Sized {

@@ -83,6 +83,9 @@ pub const IDENTITY: usize = 6;
 
 /// The columns' names with commas, each behind `prefix` (`t.` or nothing).
 pub fn list(columns: &[&str], prefix: &str) -> String {
-    let names: Vec<String> = columns.iter().map(|name| format!("{prefix}{name}")).collect();
+    let names: Vec<String> = columns
+        .iter()
+        .map(|name| format!("{prefix}{name}"))
+        .collect();
     names.join(", ")
 }

@@ -4,7 +4,7 @@ use aerostream_domain::sample::{
     Attitude, Battery, Content, Gnss, Health, Home, Link, Mission, Position, State, Text, Velocity,
     Wind,
 };
-use aerostream_domain::{BootId, BootMicros, RecordedSample, Seq, UtcMicros};
+use aerostream_domain::{BootId, BootMicros, RecordedSample, Seq};
 
 use super::codes::Code;
 use super::columns::{COLUMNS, IDENTITY};
@@ -59,7 +59,11 @@ impl<'a> Fields<'a> {
     fn array<const N: usize>(&mut self) -> Result<Option<[u8; N]>, String> {
         let field = self.raw()?;
         field
-            .map(|bytes| bytes.try_into().map_err(|_| self.wrong("it has a wrong length")))
+            .map(|bytes| {
+                bytes
+                    .try_into()
+                    .map_err(|_| self.wrong("it has a wrong length"))
+            })
             .transpose()
     }
 
@@ -135,11 +139,6 @@ pub fn row(fields: &mut Fields<'_>) -> Result<Decoded, String> {
             content: content(fields)?,
         },
     })
-}
-
-/// Time, boot and seq of a row, without its content.
-pub fn time_of(timestamp: i64) -> UtcMicros {
-    encode::utc(timestamp)
 }
 
 fn content(fields: &mut Fields<'_>) -> Result<Content, String> {

@@ -125,9 +125,15 @@ fn gnss(gnss: &Gnss) -> Value {
         ("num_satellites", gnss.num_satellites.map(Value::from)),
         ("hdop", small(gnss.hdop)),
         ("vdop", small(gnss.vdop)),
-        ("horizontal_uncertainty_m", small(gnss.horizontal_uncertainty_m)),
+        (
+            "horizontal_uncertainty_m",
+            small(gnss.horizontal_uncertainty_m),
+        ),
         ("vertical_uncertainty_m", small(gnss.vertical_uncertainty_m)),
-        ("velocity_uncertainty_m_s", small(gnss.velocity_uncertainty_m_s)),
+        (
+            "velocity_uncertainty_m_s",
+            small(gnss.velocity_uncertainty_m_s),
+        ),
     ])
 }
 
@@ -230,7 +236,9 @@ fn read_number(value: &Value) -> Result<f64, String> {
 
 fn read_small(value: &Value, name: &str) -> Result<Option<f32>, String> {
     let field = value.get(name);
-    field.map(|field| Ok(read_number(field)? as f32)).transpose()
+    field
+        .map(|field| Ok(read_number(field)? as f32))
+        .transpose()
 }
 
 fn read_int<T: TryFrom<u64>>(value: &Value, name: &str) -> Result<Option<T>, String> {
@@ -272,9 +280,7 @@ fn read_battery(value: &Value) -> Result<Battery, String> {
         capacity_consumed_ah: read_small(value, "capacity_consumed_ah")?,
         temperature_degc: read_small(value, "temperature_degc")?,
         time_remaining_s: read_small(value, "time_remaining_s")?,
-        cells_v: value
-            .get("cells_v")
-            .map_or(Ok(Vec::new()), read_cells)?,
+        cells_v: value.get("cells_v").map_or(Ok(Vec::new()), read_cells)?,
     })
 }
 
