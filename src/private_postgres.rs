@@ -266,7 +266,7 @@ fn wait_until_ready(server: &Server, layout: &Layout) -> Result<bool, Error> {
         if process::is_ready(&layout.cluster(), server.pid()) {
             return Ok(true);
         }
-        std::thread::sleep(process::POLL);
+        std::thread::park_timeout(process::POLL);
     }
     Err(Error::NotStarted {
         detail: format!("it was not ready after {} s", START_MAX.as_secs()),

@@ -264,6 +264,6 @@ pub fn stop_left_over(cluster: &Path, patience: Duration) -> Result<(), Error> {
 fn wait_while(patience: Duration, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + patience;
     while condition() && Instant::now() < deadline {
-        std::thread::sleep(POLL);
+        std::thread::park_timeout(POLL);
     }
 }

@@ -2,6 +2,8 @@
 //! tests, and the contract that every adapter meets.
 
 pub mod codec;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod local;
 pub mod memory;
 pub mod port;

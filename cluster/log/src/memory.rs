@@ -1,5 +1,8 @@
 //! A log in memory, for tests: it keeps the contract, and fails in every way that a log can.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::UNIX_EPOCH;
