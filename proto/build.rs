@@ -1,17 +1,13 @@
 //! Compiles the .proto files with a pure-Rust compiler, so that a build needs no protoc.
+//!
+//! Paths are relative to the package, where Cargo runs this: the same program then serves every
+//! checkout that shares a target directory.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["telemetry", "event", "journal", "cluster", "fleet"].map(|name| {
-        root.join("aerostream/v1")
-            .join(name)
-            .with_extension("proto")
-    });
-    println!(
-        "cargo::rerun-if-changed={}",
-        root.join("aerostream").display()
-    );
-    let descriptors = protox::compile(&files, [root])?;
+    let files = ["telemetry", "event", "journal", "cluster", "fleet"]
+        .map(|name| format!("aerostream/v1/{name}.proto"));
+    println!("cargo::rerun-if-changed=aerostream");
+    let descriptors = protox::compile(&files, ["."])?;
     tonic_prost_build::configure()
         .bytes(".aerostream.v1.DeadLetter.raw")
         .compile_fds(descriptors)?;

@@ -13,6 +13,9 @@ mod boot;
 mod time;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use self::boot::Boots;
@@ -30,7 +33,7 @@ pub struct AppendId(pub u64);
 /// Limits of the state kept for one drone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sequence numbers remembered per boot, at least 1.
+    /// Sequence numbers remembered of the newest boot, at least 1; of an earlier one at least half.
     pub window: usize,
     /// Boots whose window is kept.
     pub windows_max: usize,

@@ -5,6 +5,7 @@
 
 pub mod drone;
 pub mod ids;
+pub mod record;
 pub mod sample;
 pub mod units;
 pub mod validate;
@@ -15,6 +16,9 @@ pub use content_hash::ContentHash;
 pub use drone::snapshot::{DroneSnapshot, WindowSnapshot};
 pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
 pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
+pub use record::{
+    Cause, Claim, JournalEntry, JournalKind, ShardMark, StateEntry, StateKind, TelemetryEntry,
+};
 pub use sample::{
     Batch, BootRecord, PowerUpBasis, RecordedSample, Sample, TelemetryRecord, TimeBasis,
 };

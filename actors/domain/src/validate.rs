@@ -153,3 +153,50 @@ pub const EXTRA_TEXT_BYTES_MAX: usize = 1024;
 pub const RAW_BYTES_MAX: usize = 4096;
 /// Samples of a batch.
 pub const BATCH_SAMPLES_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_needs_a_place_and_a_clock_that_can_be_true() {
+        let check = |seq, utc: Option<i64>, clock: Option<u64>, expected| {
+            let sample = Sample {
+                seq,
+                utc: utc.map(UtcMicros),
+                since_boot: clock.map(BootMicros),
+                ..Sample::default()
+            };
+            let found = validate(&sample).map_err(|refusal| (refusal.code, refusal.field));
+            let expected = match expected {
+                Ok(()) => Ok(()),
+                Err((code, field)) => Err((code, str::to_owned(field))),
+            };
+            assert_eq!(found, expected, "{sample:?}");
+        };
+        let good = UtcMicros::EARLIEST_PLAUSIBLE.0;
+        check(i64::MAX as u64, Some(good), None, Ok(()));
+        check(
+            1 << 63,
+            Some(good),
+            None,
+            Err((RefusalCode::OutOfRange, "seq")),
+        );
+        check(1, None, Some(0), Ok(()));
+        check(1, Some(0), Some(5), Ok(()));
+        check(1, Some(good), Some(u64::MAX), Ok(()));
+        check(1, None, None, Err((RefusalCode::NoTime, "utc_us")));
+        check(
+            1,
+            Some(good - 1),
+            None,
+            Err((RefusalCode::ClockUnset, "utc_us")),
+        );
+        check(
+            1,
+            None,
+            Some(u64::MAX),
+            Err((RefusalCode::OutOfRange, "since_boot_us")),
+        );
+    }
+}

@@ -1,10 +1,20 @@
 //! The only door to the actors; nobody else sees a channel or an actor reference.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use aerostream_cluster::Ownership;
 use aerostream_domain::drone::live::LiveState;
-use aerostream_domain::{Batch, BootId, DroneId, Offset, Refusal, UtcMicros};
+use aerostream_domain::{
+    Batch, BootId, DroneId, Epoch, Offset, Refusal, ShardCount, ShardId, UtcMicros,
+};
+use ractor::ActorRef;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::message::{Ingest, ShardMsg};
+use crate::metrics;
 
 /// A batch on its way to its drone's actor.
 #[derive(Debug)]
@@ -91,21 +101,65 @@ pub struct ListPage {
     pub next_after: Option<DroneId>,
 }
 
+/// One shard as its supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardStatus {
+    pub shard: ShardId,
+    pub epoch: Epoch,
+    /// Drones with a running actor.
+    pub hot: usize,
+    /// Drones kept as encoded state.
+    pub passive: usize,
+    /// Drones whose actor failed and rests.
+    pub failed: usize,
+    /// Appends whose effect is not in live state yet.
+    pub appends_open: usize,
+    /// Telemetry and journal offsets below which every change is in a durable snapshot.
+    pub mark: Option<(Offset, Offset)>,
+}
+
+/// Where the supervisors of the shards are; empty while one is restarted.
+pub(crate) type ShardTable = Arc<[RwLock<Option<ActorRef<ShardMsg>>>]>;
+
 /// Reaches every drone of this node; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Handle {}
+pub struct Handle {
+    pub(crate) shards: ShardTable,
+    pub(crate) count: ShardCount,
+    pub(crate) admission: Admission,
+    pub(crate) ownership: Ownership,
+}
+
+/// How long a question to an actor may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 impl Handle {
     /// Sends a batch to its drone; answers when every sample's fate is final.
     pub async fn ingest(&self, submission: Submission) -> IngestOutcome {
-        let _ = submission;
-        IngestOutcome::Retry(Unavailable::DeadlinePassed)
+        let Submission { batch, received, deadline } = submission;
+        let permit = match self.admission.admit() {
+            Ok(permit) => permit,
+            Err(why) => return IngestOutcome::Retry(why),
+        };
+        let (reply, answer) = oneshot::channel();
+        let shard = self.count.shard_of(&batch.drone);
+        let ingest = Box::new(Ingest { batch, received, reply, permit });
+        if let Err(why) = self.cast(shard, ShardMsg::Ingest(ingest)) {
+            return IngestOutcome::Retry(why);
+        }
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => IngestOutcome::Retry(restarting()),
+            Err(_) => IngestOutcome::Retry(Unavailable::DeadlinePassed),
+        }
     }
 
     /// Live state of one drone; `None` if it was never heard.
     pub async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable> {
-        let _ = drone;
-        Ok(None)
+        let (reply, answer) = oneshot::channel();
+        let shard = self.count.shard_of(drone);
+        self.cast(shard, ShardMsg::Live { drone: drone.clone(), reply })?;
+        Ok(answered(answer).await?.map(|view| *view))
     }
 
     /// Drones behind `after` in id order, gathered from every shard; at most `limit`.
@@ -114,7 +168,122 @@ impl Handle {
         after: Option<DroneId>,
         limit: usize,
     ) -> Result<ListPage, Unavailable> {
-        let _ = (after, limit);
-        Ok(ListPage::default())
+        let ids = self.ids(after, limit).await?;
+        let next_after = if ids.len() == limit { ids.last().cloned() } else { None };
+        let views = ids.iter().map(|id| self.live(id));
+        let views = futures::future::try_join_all(views).await?;
+        let summary = |(drone, view): (DroneId, Option<LiveView>)| match view {
+            Some(view) => DroneSummary::from(view),
+            None => DroneSummary::unheard(drone),
+        };
+        let drones = ids.into_iter().zip(views).map(summary).collect();
+        Ok(ListPage { drones, next_after })
+    }
+
+    async fn ids(
+        &self,
+        after: Option<DroneId>,
+        limit: usize,
+    ) -> Result<Vec<DroneId>, Unavailable> {
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let ask = ShardMsg::Ids { after: after.clone(), limit, reply };
+            let sent = self.cast(shard, ask);
+            async move {
+                sent?;
+                answered(answer).await
+            }
+        });
+        let mut ids = futures::future::try_join_all(asked).await?.concat();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        Ok(ids)
+    }
+
+    /// Every shard as its supervisor sees it.
+    pub async fn status(&self) -> Result<Vec<ShardStatus>, Unavailable> {
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.cast(shard, ShardMsg::Status(reply));
+            async move {
+                sent?;
+                answered(answer).await
+            }
+        });
+        let shards = futures::future::try_join_all(asked).await?;
+        let sum = |of: fn(&ShardStatus) -> usize| shards.iter().map(of).sum();
+        metrics::drones(sum(|shard| shard.hot), sum(|shard| shard.passive));
+        Ok(shards)
+    }
+
+    /// True while this node may acknowledge anything at all.
+    #[must_use]
+    pub fn is_owner(&self) -> bool {
+        !self.ownership.is_fenced()
+    }
+
+    /// Makes everything durable that a restart would otherwise replay; false if that failed.
+    pub(crate) async fn flush(&self) -> Result<bool, Unavailable> {
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.cast(shard, ShardMsg::Flush(reply));
+            async move {
+                sent?;
+                answer.await.map_err(|_| restarting())
+            }
+        });
+        let flushed = futures::future::try_join_all(asked).await?;
+        Ok(flushed.into_iter().all(|durable| durable))
+    }
+
+    pub(crate) fn cast(&self, shard: ShardId, message: ShardMsg) -> Result<(), Unavailable> {
+        let table = &self.shards[usize::from(shard.0)];
+        let actor = table.read().unwrap_or_else(PoisonError::into_inner);
+        let actor = actor.as_ref().ok_or_else(restarting)?;
+        actor.cast(message).map_err(|_| restarting())
+    }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
+    match tokio::time::timeout(ANSWER_MAX, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(_)) => Err(restarting()),
+        Err(_) => Err(Unavailable::DeadlinePassed),
+    }
+}
+
+fn restarting() -> Unavailable {
+    Unavailable::NotOwner { reason: "the actor is being restarted".to_owned() }
+}
+
+impl DroneSummary {
+    fn unheard(drone: DroneId) -> Self {
+        Self {
+            drone,
+            boot: None,
+            last_received: None,
+            latitude_deg: None,
+            longitude_deg: None,
+            relative_altitude_m: None,
+            battery_percent: None,
+            armed: None,
+        }
+    }
+}
+
+impl From<LiveView> for DroneSummary {
+    fn from(view: LiveView) -> Self {
+        let LiveView { drone, live, .. } = view;
+        let position = live.groups.position.unwrap_or_default();
+        Self {
+            drone,
+            boot: live.boot,
+            last_received: live.received,
+            latitude_deg: position.latitude_deg,
+            longitude_deg: position.longitude_deg,
+            relative_altitude_m: position.relative_altitude_m,
+            battery_percent: live.groups.battery.first().and_then(|pack| pack.remaining_percent),
+            armed: live.groups.state.and_then(|state| state.armed),
+        }
     }
 }

@@ -1,7 +1,33 @@
 //! How the domain runs on ractor: one supervised actor per drone, grouped by shard.
+//!
+//! Calls go down (handle, shard, drone), events come up as answers to what a message carried. The
+//! decisions are all in `aerostream-domain`; this crate brings messages, time and the log to them.
 
 pub mod handle;
+pub mod node;
+pub mod config;
+pub mod error;
+pub mod task;
 
+mod admission;
+mod drone_actor;
+mod effects;
+mod message;
+mod metrics;
+mod mark;
+mod recovery;
+mod replies;
+mod restart;
+mod shard;
+mod slots;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use error::ActorsError;
 pub use handle::{
-    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, Submission, Unavailable,
+    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, ShardStatus, Submission,
+    Unavailable,
 };
+pub use node::{Hooks, Node};

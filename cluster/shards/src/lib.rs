@@ -1,1 +1,14 @@
-//! Who is alive and who owns which shard.
+//! Who is alive and who owns which shard, decided by one ordered control log.
+//!
+//! Today one node owns every shard; its claim already goes through the control log, so every record
+//! that it writes carries an epoch and a second process cannot write beside it unnoticed.
+
+pub mod control_log;
+pub mod ownership;
+pub mod watch;
+pub mod error;
+
+pub use control_log::{ControlState, Effect, ShardOwner};
+pub use error::ClusterError;
+pub use ownership::{ClaimedShard, NodeIdentity, Ownership, claim_all};
+pub use watch::{Fenced, watch_control_log};

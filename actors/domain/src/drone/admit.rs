@@ -65,7 +65,7 @@ impl Drone {
                 verdicts,
             };
         }
-        let window = self.windows.touch(batch.boot, self.limits.windows_max);
+        let window = self.windows.touch(batch.boot, &self.limits);
         for (sample, fingerprint) in taken.iter().zip(fingerprints) {
             window.mark_pending(sample.seq, fingerprint, receipt.append, self.limits.window);
         }

@@ -19,7 +19,7 @@ impl Drone {
             }
         };
         let current = self.live.enter(record.boot, power_up);
-        let window = self.windows.touch(record.boot, self.limits.windows_max);
+        let window = self.windows.touch(record.boot, &self.limits);
         let mut scratch = Vec::new();
         for sample in &record.samples {
             let fingerprint = Fingerprint::of(sample, &mut scratch);

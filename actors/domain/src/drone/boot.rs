@@ -39,14 +39,17 @@ impl Boots {
         if self.get(record.boot).is_some() {
             return;
         }
+        while self.records.len() >= boots_max.max(1) {
+            self.forgotten = true;
+            if age(&record) < age(&self.records[0]) {
+                return;
+            }
+            self.records.remove(0);
+        }
         let at = self
             .records
             .partition_point(|known| age(known) < age(&record));
         self.records.insert(at, record);
-        while self.records.len() > boots_max.max(1) {
-            self.records.remove(0);
-            self.forgotten = true;
-        }
     }
 
     /// An error if a boot of this age was forgotten already, or would be at once.

@@ -2,7 +2,7 @@
 
 use super::boot::Boots;
 use super::live::LiveState;
-use super::window::{Fingerprint, Windows};
+use super::window::{Fingerprint, Window, Windows};
 use super::{Drone, Limits};
 use crate::ids::{BootId, DroneId, Offset, Seq};
 use crate::sample::BootRecord;
@@ -70,13 +70,15 @@ impl Drone {
     /// A drone that goes on from a snapshot.
     #[must_use]
     pub fn restore(snapshot: DroneSnapshot, limits: Limits) -> Self {
-        let mut windows = Windows::default();
-        for kept in snapshot.windows {
-            let window = windows.touch(kept.boot, limits.windows_max);
+        let spare = snapshot.windows.len().saturating_sub(limits.windows_max);
+        let windows = snapshot.windows.into_iter().skip(spare).map(|kept| {
+            let mut window = Window::new(kept.boot);
             for (seq, fingerprint) in kept.durable {
                 window.mark_durable(seq, Fingerprint::new(fingerprint), limits.window);
             }
-        }
+            window
+        });
+        let windows = Windows::restore(windows.collect());
         Self {
             id: snapshot.drone,
             limits,

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::AppendId;
+use super::{AppendId, Limits};
 use crate::ids::{BootId, Seq};
 use crate::sample::RecordedSample;
 
 /// Pending numbers for which room is kept between appends.
-const PENDING_KEPT: usize = 64;
+const PENDING_KEPT: usize = 16;
 
 /// What is known of one sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +211,16 @@ impl Window {
         }
     }
 
+    /// Keeps the newest half, since a later boot is under way: of this one only what the drone
+    /// stored is still to come, and a repeat that is not known is merely appended again.
+    fn retire(&mut self, size: usize) {
+        let half = (size / 2).max(1);
+        if self.slots.len() > half {
+            self.slide(self.end() - half as u64);
+            self.slots.shrink_to(half);
+        }
+    }
+
     pub(super) fn pending(&self) -> usize {
         self.pending.len()
     }
@@ -240,13 +250,21 @@ impl Windows {
         self.windows.iter_mut().find(|window| window.boot == boot)
     }
 
+    /// Least recently used first.
+    pub(super) fn restore(windows: Vec<Window>) -> Self {
+        Self { windows }
+    }
+
     /// The window of a boot as the most recently used one, made if it is not there.
-    pub(super) fn touch(&mut self, boot: BootId, windows_max: usize) -> &mut Window {
+    pub(super) fn touch(&mut self, boot: BootId, limits: &Limits) -> &mut Window {
         match self.windows.iter().position(|window| window.boot == boot) {
             Some(at) => self.windows[at..].rotate_left(1),
             None => {
-                if self.windows.len() >= windows_max.max(1) {
+                if self.windows.len() >= limits.windows_max.max(1) {
                     self.windows.remove(0);
+                }
+                for window in &mut self.windows {
+                    window.retire(limits.window);
                 }
                 self.windows.push(Window::new(boot));
             }

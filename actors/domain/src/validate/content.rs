@@ -263,3 +263,229 @@ fn extras(extras: &[(String, Extra)]) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Health, Home, Link, Mission, Position, Text, Velocity, Wind};
+
+    fn check(said: Content, expected: Result<(), (RefusalCode, &str, &str)>) {
+        let found = content(&said);
+        let found = found.as_ref().map_err(|refusal| {
+            (
+                refusal.code,
+                refusal.field.as_str(),
+                refusal.detail.as_str(),
+            )
+        });
+        assert_eq!(found.copied(), expected, "{said:?}");
+    }
+
+    fn at(latitude_deg: f64, longitude_deg: f64) -> Content {
+        Content {
+            position: Some(Position {
+                latitude_deg: Some(latitude_deg),
+                longitude_deg: Some(longitude_deg),
+                ..Position::default()
+            }),
+            ..Content::default()
+        }
+    }
+
+    fn packs(battery: Vec<Battery>) -> Content {
+        Content {
+            battery,
+            ..Content::default()
+        }
+    }
+
+    fn pack(id: u8) -> Battery {
+        Battery {
+            id,
+            ..Battery::default()
+        }
+    }
+
+    fn extras(extras: Vec<(&str, Extra)>) -> Content {
+        Content {
+            extras: extras
+                .into_iter()
+                .map(|(name, extra)| (name.to_owned(), extra))
+                .collect(),
+            ..Content::default()
+        }
+    }
+
+    #[test]
+    fn numbers_have_ranges_and_are_numbers() {
+        use RefusalCode::OutOfRange;
+        check(Content::default(), Ok(()));
+        check(at(90.0, -180.0), Ok(()));
+        check(
+            at(91.0, 0.0),
+            Err((
+                OutOfRange,
+                "position.latitude_deg",
+                "found 91; must be between -90 and 90",
+            )),
+        );
+        check(
+            at(0.0, f64::NAN),
+            Err((
+                OutOfRange,
+                "position.longitude_deg",
+                "found NaN; must be between -180 and 180",
+            )),
+        );
+        let mut full = pack(0);
+        full.remaining_percent = Some(140.1);
+        check(
+            packs(vec![pack(1), full]),
+            Err((
+                OutOfRange,
+                "battery[1].remaining_percent",
+                "found 140.1; must be between 0 and 100",
+            )),
+        );
+        let mut hot = pack(0);
+        hot.cells_v = vec![4.1, f32::INFINITY];
+        check(
+            packs(vec![hot]),
+            Err((
+                OutOfRange,
+                "battery[0].cells_v[1]",
+                "found inf; must be between 0 and 100",
+            )),
+        );
+        check(
+            extras(vec![("a", Extra::Number(f64::NEG_INFINITY))]),
+            Err((
+                OutOfRange,
+                "extras[0].number",
+                "found -inf; must be a finite number",
+            )),
+        );
+    }
+
+    /// One wrong field in each of the other groups.
+    #[test]
+    fn every_group_is_checked() {
+        let check_field = |said: Content, field: &str| {
+            let found = content(&said).map_err(|refusal| refusal.field);
+            assert_eq!(found, Err(field.to_owned()));
+        };
+        macro_rules! wrong {
+            ($($group:ident: $kind:ident { $field:ident: $value:expr })*) => {$(
+                let said = Content {
+                    $group: Some($kind { $field: Some($value), ..$kind::default() }),
+                    ..Content::default()
+                };
+                check_field(said, concat!(stringify!($group), ".", stringify!($field)));
+            )*};
+        }
+        use crate::sample::Attitude;
+        wrong! {
+            position: Position { absolute_altitude_m: 100_001.0 }
+            position: Position { relative_altitude_m: -10_001.0 }
+            velocity: Velocity { ground_speed_m_s: -0.1 }
+            velocity: Velocity { heading_deg: 360.1 }
+            attitude: Attitude { yaw_deg: 361.0 }
+            attitude: Attitude { pitch_deg: -181.0 }
+            link: Link { loss_percent: 100.5 }
+            home: Home { distance_m: -1.0 }
+            mission: Mission { distance_to_item_m: f32::NAN }
+            health: Health { vibration_m_s2: 1_001.0 }
+            wind: Wind { speed_m_s: 151.0 }
+            text: Text { severity: 8 }
+        }
+        let receiver = Gnss {
+            vdop: Some(101.0),
+            ..Gnss::default()
+        };
+        let said = Content {
+            gnss: vec![receiver],
+            ..Content::default()
+        };
+        check_field(said, "gnss[0].vdop");
+    }
+
+    #[test]
+    fn latitude_and_longitude_come_together() {
+        let mut half = at(1.0, 1.0);
+        half.position = half.position.map(|position| Position {
+            longitude_deg: None,
+            ..position
+        });
+        check(
+            half,
+            Err((
+                RefusalCode::Missing,
+                "position.longitude_deg",
+                "`latitude_deg` is there without it; send both or none",
+            )),
+        );
+    }
+
+    #[test]
+    fn lists_and_texts_have_limits() {
+        use RefusalCode::{Malformed, Missing, TooLong};
+        check(packs((0..8).map(pack).collect()), Ok(()));
+        check(
+            packs((0..9).map(pack).collect()),
+            Err((TooLong, "battery", "found 9 entries; must be at most 8")),
+        );
+        check(
+            packs(vec![pack(3), pack(3)]),
+            Err((
+                Malformed,
+                "battery[1].id",
+                "found 3 a second time; must be unique in the sample",
+            )),
+        );
+        let mut kind = Content {
+            kind: "x".repeat(65),
+            ..Content::default()
+        };
+        check(
+            kind.clone(),
+            Err((TooLong, "kind", "found 65 bytes; must be at most 64")),
+        );
+        kind.kind = "a\u{e4}".to_owned();
+        check(
+            kind,
+            Err((
+                Malformed,
+                "kind",
+                "found 'ä'; must be printable ASCII characters",
+            )),
+        );
+        check(
+            extras(vec![("b", Extra::Flag(true)), ("a", Extra::Flag(true))]),
+            Err((
+                Malformed,
+                "extras[1].name",
+                "found \"a\"; names must be unique and in ascending order",
+            )),
+        );
+        check(
+            extras(vec![("", Extra::Flag(true))]),
+            Err((Missing, "extras[0].name", "must not be empty")),
+        );
+        check(
+            extras(vec![("a", Extra::Text("\0".to_owned()))]),
+            Err((
+                Malformed,
+                "extras[0].text",
+                "found a NUL character; must have none",
+            )),
+        );
+        let raw = Content {
+            raw: Some(vec![0; 4097]),
+            ..Content::default()
+        };
+        check(
+            raw,
+            Err((TooLong, "raw", "found 4097 bytes; must be at most 4096")),
+        );
+    }
+}

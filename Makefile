@@ -1,0 +1,75 @@
+# Every everyday task. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The one place that decides flags. One profile everywhere, so that nothing is built twice.
+CARGO_FLAGS := --release --locked
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+export CARGO_FLAGS
+
+# Of `make up`.
+DRONES ?= 500
+RATE ?= 2
+LOG ?= embedded
+# Of `make fuzz`: generated inputs per property.
+CASES ?= 20000
+
+DENY_VERSION := 0.20.2
+DENY := .cache/tools/bin/cargo-deny
+
+.PHONY: help up build test bench chaos audit fuzz fmt lint doc config-reference clean
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r target what; do printf '  %-18s %s\n' "$$target" "$$what"; done
+
+up: ## runs everything on this machine: make up DRONES=5000 RATE=10 LOG=kafka
+	@scripts/setup.sh run
+	@cargo build $(CARGO_FLAGS) --bin aerostream
+	@scripts/up.sh $(TARGET_DIR)/release/aerostream $(LOG) --drones $(DRONES) --rate $(RATE)
+
+build: ## builds the binary
+	@scripts/setup.sh run
+	@cargo build $(CARGO_FLAGS) --bin aerostream
+
+test: ## format, lints, documentation and all tests, with a real Kafka and a real Postgres
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench: ## measures the budgets, each beside its reference
+	@scripts/setup.sh test
+	@cargo bench --profile release --locked --package aerostream --benches
+
+chaos: ## the long fault tests
+	@scripts/setup.sh test
+	@cargo test $(CARGO_FLAGS) --package aerostream --test it -- --ignored --nocapture chaos::
+
+fuzz: ## property tests with CASES generated inputs each
+	@scripts/setup.sh run
+	@PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --workspace --lib
+
+audit: $(DENY) ## checks the dependencies' advisories, licences and sources
+	@$(DENY) check
+
+$(DENY):
+	@echo "installing cargo-deny $(DENY_VERSION) into .cache/tools, some minutes" >&2
+	@cargo install --locked --root .cache/tools --version $(DENY_VERSION) cargo-deny
+
+fmt: ## formats the code
+	@cargo fmt --all
+
+lint: ## clippy, as `make test` runs it
+	@cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+
+doc: ## builds the documentation of the crates
+	@cargo doc $(CARGO_FLAGS) --workspace --no-deps
+
+config-reference: ## writes docs/config-reference.toml from the code
+	@cargo run $(CARGO_FLAGS) --quiet --bin aerostream -- config --reference \
+		>docs/config-reference.toml.new
+	@mv docs/config-reference.toml.new docs/config-reference.toml
+
+clean: ## removes what was built and fetched; keeps the data in var/
+	@cargo clean
+	@rm -rf .cache

@@ -1,0 +1,417 @@
+//! The actor of one drone: a thin shell around the pure [`Drone`].
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerostream_domain::{
+    Admission, AppendId, Batch, BootId, BootRecord, Drone, Offset, Receipt, Refusal,
+    RefusalCode, Seq, TelemetryRecord, Verdict,
+};
+use aerostream_log::{AppendError, Appended};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::Instant;
+
+use crate::effects::ShardContext;
+use crate::handle::{IngestOutcome, LiveView, SampleVerdict, Unavailable};
+use crate::message::{DroneMsg, Ingest, MarkToken, ShardMsg};
+use crate::metrics;
+use crate::recovery;
+use crate::replies::{Replies, Reply};
+use crate::task::{TaskKind, spawn};
+
+/// The actor; all it has is in its state.
+pub(crate) struct DroneActor;
+
+/// What the actor starts with.
+pub(crate) struct DroneArgs {
+    pub drone: Drone,
+    pub context: Arc<ShardContext>,
+    /// Where records go whose actor was gone when they became durable.
+    pub shard: ActorRef<ShardMsg>,
+}
+
+/// One append under way.
+struct Flight {
+    append: AppendId,
+    record: Arc<TelemetryRecord>,
+    token: MarkToken,
+    result: Option<Result<Appended, AppendError>>,
+}
+
+/// State of the actor.
+pub(crate) struct Shell {
+    drone: Drone,
+    context: Arc<ShardContext>,
+    shard: ActorRef<ShardMsg>,
+    next_append: u64,
+    /// In the order of the appends, so that records are applied in offset order.
+    flights: VecDeque<Flight>,
+    replies: Replies,
+    /// Batches whose boot record is on its way through the journal.
+    awaiting_boot: Vec<Box<Ingest>>,
+    journalling: Vec<BootId>,
+    dirty: bool,
+    used: Instant,
+}
+
+impl Actor for DroneActor {
+    type Msg = DroneMsg;
+    type State = Shell;
+    type Arguments = DroneArgs;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<DroneMsg>,
+        args: DroneArgs,
+    ) -> Result<Shell, ActorProcessingErr> {
+        Ok(Shell {
+            drone: args.drone,
+            context: args.context,
+            shard: args.shard,
+            next_append: 0,
+            flights: VecDeque::new(),
+            replies: Replies::default(),
+            awaiting_boot: Vec::new(),
+            journalling: Vec::new(),
+            dirty: false,
+            used: Instant::now(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<DroneMsg>,
+        message: DroneMsg,
+        shell: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            DroneMsg::Ingest(ingest) => {
+                (shell.context.hooks.on_batch)(&ingest.batch);
+                shell.used = Instant::now();
+                shell.ingest(&myself, ingest);
+            }
+            DroneMsg::Live(reply) => drop(reply.send(shell.live_view())),
+            DroneMsg::Boot(record) => shell.boot_learnt(&myself, record),
+            DroneMsg::BootFailed { boot, reason } => shell.boot_failed(boot, &reason),
+            DroneMsg::Appended { append, result } => shell.appended(&myself, append, result),
+            DroneMsg::Reconciled { records, token } => shell.reconciled(&records, token),
+            DroneMsg::Snapshot(reply) => {
+                shell.dirty = false;
+                // The round made room for exactly one snapshot of each drone that it asked.
+                let _ = reply.try_send(shell.drone.snapshot());
+            }
+            DroneMsg::Passivate { idle, reply } => {
+                let snapshot = shell.passive_snapshot(idle);
+                let leaves = snapshot.is_some();
+                let _ = reply.send(snapshot);
+                if leaves {
+                    myself.stop(None);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shell {
+    fn ingest(&mut self, myself: &ActorRef<DroneMsg>, ingest: Box<Ingest>) {
+        self.awaiting_boot.retain(|waiting| !waiting.reply.is_closed());
+        let limit = self.context.config.batches_per_drone_max;
+        if self.replies.len() + self.awaiting_boot.len() >= limit {
+            let retry_after = self.context.config.retry_after();
+            let what = "unanswered batches of the drone";
+            answer(*ingest, IngestOutcome::Retry(Unavailable::Overloaded { what, limit, retry_after }));
+            return;
+        }
+        if !self.context.holds() {
+            answer(*ingest, IngestOutcome::Retry(fenced()));
+            return;
+        }
+        match guarded(|| self.drone.boot_needed(&ingest.batch, ingest.received)) {
+            Ok(Ok(None)) => self.admit(myself, *ingest),
+            Ok(Ok(Some(record))) => {
+                self.journal_boot(myself, record);
+                self.awaiting_boot.push(ingest);
+            }
+            Ok(Err(refusal)) => refuse(*ingest, &refusal),
+            Err(()) => refuse(*ingest, &poison()),
+        }
+    }
+
+    fn journal_boot(&mut self, myself: &ActorRef<DroneMsg>, record: BootRecord) {
+        if self.journalling.contains(&record.boot) {
+            return;
+        }
+        self.journalling.push(record.boot);
+        let pending = self.context.append_boot(self.drone.id(), &record);
+        let myself = myself.clone();
+        spawn(TaskKind::Request, "boot append", async move {
+            if let Err(error) = pending.await {
+                let failed = DroneMsg::BootFailed { boot: record.boot, reason: error.to_string() };
+                let _ = myself.cast(failed);
+            }
+        });
+    }
+
+    fn boot_learnt(&mut self, myself: &ActorRef<DroneMsg>, record: BootRecord) {
+        self.drone.learn_boot(record);
+        self.note_change();
+        self.journalling.retain(|boot| *boot != record.boot);
+        let ready: Vec<_> =
+            self.awaiting_boot.extract_if(.., |it| it.batch.boot == record.boot).collect();
+        for ingest in ready {
+            self.ingest(myself, ingest);
+        }
+    }
+
+    fn boot_failed(&mut self, boot: BootId, reason: &str) {
+        self.journalling.retain(|journalling| *journalling != boot);
+        for ingest in self.awaiting_boot.extract_if(.., |it| it.batch.boot == boot) {
+            answer(*ingest, IngestOutcome::Retry(log_down(reason)));
+        }
+    }
+
+    fn admit(&mut self, myself: &ActorRef<DroneMsg>, ingest: Ingest) {
+        let append = AppendId(self.next_append);
+        self.next_append += 1;
+        let receipt = Receipt { at: ingest.received, epoch: self.context.claim.epoch, append };
+        let Ingest { batch, reply: sender, permit, .. } = ingest;
+        let admission = self.admit_guarded(batch, receipt);
+        let own = admission.record.is_some().then_some(append);
+        self.replies.add(Reply { verdicts: admission.verdicts, own, sender, permit });
+        let Some(record) = admission.record else { return };
+        let token = self.context.marks.begin();
+        let pending = self.context.append_telemetry(&record);
+        let record = Arc::new(record);
+        let orphan = Orphan { shard: self.shard.clone(), record: Arc::clone(&record), token };
+        self.flights.push_back(Flight { append, record, token, result: None });
+        let myself = myself.clone();
+        spawn(TaskKind::Request, "telemetry append", async move {
+            let result = pending.await;
+            let appended = DroneMsg::Appended { append, result: result.clone() };
+            if myself.cast(appended).is_err() {
+                orphan.leave(result);
+            }
+        });
+    }
+
+    /// Admission with the panic of any one sample kept to that sample.
+    fn admit_guarded(&mut self, batch: Batch, receipt: Receipt) -> Admission {
+        let before = self.context.hooks.before_admit;
+        let whole = guarded(|| {
+            before(&batch);
+            self.drone.admit(batch.clone(), receipt)
+        });
+        if let Ok(admission) = whole {
+            return admission;
+        }
+        let seqs: Vec<Seq> = batch.samples.iter().map(|sample| sample.seq()).collect();
+        self.drone.forget(receipt.append, batch.boot, &seqs);
+        let mut all = Admission { record: None, verdicts: Vec::with_capacity(seqs.len()) };
+        for sample in &batch.samples {
+            let single = Batch { samples: vec![sample.clone()], ..batch.clone() };
+            let admission = guarded(|| {
+                before(&single);
+                self.drone.admit(single.clone(), receipt)
+            });
+            match admission {
+                Ok(one) => merge(&mut all, one),
+                Err(()) => {
+                    self.drone.forget(receipt.append, batch.boot, &[sample.seq()]);
+                    all.verdicts.push(Verdict::Refused(poison()));
+                }
+            }
+        }
+        all
+    }
+
+    fn appended(
+        &mut self,
+        myself: &ActorRef<DroneMsg>,
+        append: AppendId,
+        result: Result<Appended, AppendError>,
+    ) {
+        if let Ok(appended) = &result {
+            self.context.marks.durable(appended.offset);
+        }
+        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.append == append) {
+            flight.result = Some(result);
+        }
+        while self.flights.front().is_some_and(|flight| flight.result.is_some()) {
+            let Some(flight) = self.flights.pop_front() else { break };
+            match flight.result {
+                Some(Ok(appended)) => {
+                    self.apply(appended.offset, &flight.record);
+                    self.context.marks.end(flight.token);
+                    self.acknowledge(flight.append);
+                }
+                Some(Err(ref error)) => self.append_failed(myself, &flight, error),
+                None => {}
+            }
+        }
+    }
+
+    /// The record is durable; the answer still needs the shard to be ours.
+    fn acknowledge(&mut self, append: AppendId) {
+        if self.context.holds() {
+            self.replies.durable(append);
+        } else {
+            self.replies.failed(append, &fenced());
+        }
+    }
+
+    fn append_failed(
+        &mut self,
+        myself: &ActorRef<DroneMsg>,
+        flight: &Flight,
+        error: &AppendError,
+    ) {
+        let Flight { append, record, token, .. } = flight;
+        let (append, token) = (*append, *token);
+        let seqs: Vec<Seq> = record.samples.iter().map(|sample| sample.seq).collect();
+        self.drone.forget(append, record.boot, &seqs);
+        let unknown = matches!(error, AppendError::Unknown { .. });
+        metrics::append_failed(unknown);
+        if unknown {
+            self.reconcile(myself, token);
+        } else {
+            self.context.marks.end(token);
+        }
+        self.replies.failed(append, &log_down(&error.to_string()));
+    }
+
+    /// Live state is a function of the log: what may have been written is read back.
+    fn reconcile(&self, myself: &ActorRef<DroneMsg>, token: MarkToken) {
+        let context = Arc::clone(&self.context);
+        let (myself, drone) = (myself.clone(), self.drone.id().clone());
+        spawn(TaskKind::Request, "reconcile", async move {
+            let records = recovery::records_of(&context, &drone, token.bound).await;
+            // An actor that is gone is restored from the log, which has the same records.
+            if myself.cast(DroneMsg::Reconciled { records, token }).is_err() {
+                context.marks.end(token);
+            }
+        });
+    }
+
+    fn reconciled(&mut self, records: &[(Offset, TelemetryRecord)], token: MarkToken) {
+        for (offset, record) in records {
+            self.apply(*offset, record);
+        }
+        self.context.marks.end(token);
+    }
+
+    fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
+        apply_guarded(&mut self.drone, offset, record);
+        self.note_change();
+    }
+
+    fn note_change(&mut self) {
+        if !self.dirty {
+            self.dirty = true;
+            self.context.marks.mark_dirty(self.drone.id().clone());
+        }
+    }
+
+    fn live_view(&self) -> Option<Box<LiveView>> {
+        live_view(&self.drone, true).map(Box::new)
+    }
+
+    fn passive_snapshot(
+        &mut self,
+        idle: Duration,
+    ) -> Option<Box<aerostream_domain::DroneSnapshot>> {
+        let busy = !self.flights.is_empty()
+            || self.replies.len() > 0
+            || !self.awaiting_boot.is_empty()
+            || self.dirty
+            || self.used.elapsed() < idle;
+        (!busy).then(|| Box::new(self.drone.snapshot_compact()))
+    }
+}
+
+/// What the outside sees of a drone; `None` before its first record.
+pub(crate) fn live_view(drone: &Drone, hot: bool) -> Option<LiveView> {
+    let live = drone.live();
+    live.boot?;
+    Some(LiveView {
+        drone: drone.id().clone(),
+        live: live.clone(),
+        offset: drone.applied_offset(),
+        hot,
+    })
+}
+
+/// Applies a durable record; a sample that panics is left out of live state and costs no other.
+pub(crate) fn apply_guarded(drone: &mut Drone, offset: Offset, record: &TelemetryRecord) {
+    if guarded(|| drone.apply(offset, record)).is_ok() {
+        return;
+    }
+    for sample in &record.samples {
+        let single = TelemetryRecord { samples: vec![sample.clone()], ..record.clone() };
+        if guarded(|| drone.apply(offset, &single)).is_err() {
+            tracing::error!(
+                drone.id = %record.drone, boot.id = record.boot.0, sample.seq = sample.seq.0,
+                "a recorded sample panics and is left out of live state"
+            );
+        }
+    }
+}
+
+fn guarded<T>(pure: impl FnOnce() -> T) -> Result<T, ()> {
+    catch_unwind(AssertUnwindSafe(pure)).map_err(|_| metrics::panics_caught())
+}
+
+fn merge(all: &mut Admission, one: Admission) {
+    all.verdicts.extend(one.verdicts);
+    match (&mut all.record, one.record) {
+        (Some(record), Some(more)) => record.samples.extend(more.samples),
+        (record @ None, more) => *record = more,
+        (Some(_), None) => {}
+    }
+}
+
+/// A record whose actor may be gone when it becomes durable.
+struct Orphan {
+    shard: ActorRef<ShardMsg>,
+    record: Arc<TelemetryRecord>,
+    token: MarkToken,
+}
+
+impl Orphan {
+    /// Leaves the end of the append to the shard; a shard that is gone too is restored from the log.
+    fn leave(self, result: Result<Appended, AppendError>) {
+        let Self { shard, record, token } = self;
+        let offset = result.ok().map(|appended| appended.offset);
+        let _ = shard.cast(ShardMsg::Orphaned { offset, record, token });
+    }
+}
+
+fn answer(ingest: Ingest, outcome: IngestOutcome) {
+    // A sender that gave up has closed its end.
+    let _ = ingest.reply.send(outcome);
+    drop(ingest.permit);
+}
+
+fn refuse(ingest: Ingest, refusal: &Refusal) {
+    let verdicts = vec![SampleVerdict::Refused(refusal.clone()); ingest.batch.samples.len()];
+    metrics::samples(metrics::SampleOutcome::Refused, verdicts.len());
+    answer(ingest, IngestOutcome::Settled(verdicts));
+}
+
+fn poison() -> Refusal {
+    Refusal {
+        code: RefusalCode::Poison,
+        field: String::new(),
+        detail: "the sample made the software fail; it is kept among the dead letters".to_owned(),
+    }
+}
+
+fn fenced() -> Unavailable {
+    Unavailable::NotOwner { reason: "another process has taken over the shard".to_owned() }
+}
+
+fn log_down(reason: &str) -> Unavailable {
+    Unavailable::LogDown { reason: reason.to_owned() }
+}

@@ -1,0 +1,91 @@
+//! What actors are told. Every type here stays on its node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerostream_domain::DroneSnapshot;
+use aerostream_domain::{
+    AppendId, Batch, BootId, BootRecord, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
+};
+use aerostream_log::{AppendError, Appended};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::handle::{IngestOutcome, LiveView, ShardStatus};
+
+/// A batch with all that its answer needs.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub batch: Batch,
+    pub received: UtcMicros,
+    pub reply: oneshot::Sender<IngestOutcome>,
+    /// Given back when the batch is answered, wherever that happens.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// To a shard.
+#[derive(Debug)]
+pub(crate) enum ShardMsg {
+    Ingest(Box<Ingest>),
+    Live { drone: DroneId, reply: oneshot::Sender<Option<Box<LiveView>>> },
+    /// Ids behind `after`, ascending, at most `limit`.
+    Ids { after: Option<DroneId>, limit: usize, reply: oneshot::Sender<Vec<DroneId>> },
+    Status(oneshot::Sender<ShardStatus>),
+    /// Boot records of the shard's journal partition, all below `next`.
+    Journal { boots: Vec<(DroneId, BootRecord)>, next: Offset, done: oneshot::Sender<()> },
+    /// Time to snapshot, passivate and restart what is due.
+    Tick,
+    /// A snapshot round ended.
+    RoundDone(RoundOutcome),
+    /// A drone was asked to become passive; `None` if it is busy.
+    Passivated { drone: DroneId, snapshot: Option<Box<DroneSnapshot>> },
+    /// An append ended whose actor was gone; `offset` if the record is durable.
+    Orphaned { offset: Option<Offset>, record: Arc<TelemetryRecord>, token: MarkToken },
+    /// A failed drone was read back from the log; `None` if that failed too.
+    Restored { drone: DroneId, state: Option<Box<Drone>> },
+    /// Writes what is not yet durable; answered when it is.
+    Flush(oneshot::Sender<bool>),
+}
+
+impl ractor::Message for ShardMsg {}
+
+/// How a snapshot round ended.
+#[derive(Debug)]
+pub(crate) struct RoundOutcome {
+    /// The durable mark; `None` if something of the round is not durable.
+    pub mark: Option<(Offset, Offset)>,
+    /// Drones to try again if it failed.
+    pub drones: Vec<DroneId>,
+}
+
+/// An append whose effect is not in live state yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MarkToken {
+    pub bound: Offset,
+    pub id: u64,
+}
+
+/// To a drone.
+#[derive(Debug)]
+pub(crate) enum DroneMsg {
+    Ingest(Box<Ingest>),
+    Live(oneshot::Sender<Option<Box<LiveView>>>),
+    /// A boot record, read back from the journal.
+    Boot(BootRecord),
+    /// The boot record could not be journalled.
+    BootFailed { boot: BootId, reason: String },
+    Appended { append: AppendId, result: Result<Appended, AppendError> },
+    /// Records of this drone whose fate was unknown, read back from the log.
+    Reconciled { records: Vec<(Offset, TelemetryRecord)>, token: MarkToken },
+    Snapshot(mpsc::Sender<DroneSnapshot>),
+    Passivate { idle: Duration, reply: oneshot::Sender<Option<Box<DroneSnapshot>>> },
+}
+
+impl ractor::Message for DroneMsg {}
+
+/// To the node's supervisor.
+#[derive(Debug)]
+pub(crate) enum NodeMsg {
+    RestartShard(aerostream_domain::ShardId),
+}
+
+impl ractor::Message for NodeMsg {}

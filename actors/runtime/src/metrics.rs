@@ -1,0 +1,54 @@
+//! Metrics of the actors.
+
+use metrics::{counter, gauge};
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SampleOutcome {
+    Appended,
+    Repeat,
+    Refused,
+}
+
+impl SampleOutcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Appended => "appended",
+            Self::Repeat => "repeat",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+pub(crate) fn samples(outcome: SampleOutcome, count: usize) {
+    if count > 0 {
+        counter!("aerostream_actors_samples_total", "outcome" => outcome.label())
+            .increment(count as u64);
+    }
+}
+
+pub(crate) fn admission_refused() {
+    counter!("aerostream_actors_admission_refused_total").increment(1);
+}
+
+pub(crate) fn append_failed(unknown: bool) {
+    let outcome = if unknown { "unknown" } else { "refused" };
+    counter!("aerostream_actors_append_failures_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn panics_caught() {
+    counter!("aerostream_actors_panics_caught_total").increment(1);
+}
+
+pub(crate) fn actor_restarted() {
+    counter!("aerostream_actors_restarts_total").increment(1);
+}
+
+pub(crate) fn drones(hot: usize, passive: usize) {
+    gauge!("aerostream_actors_drones", "state" => "hot").set(hot as f64);
+    gauge!("aerostream_actors_drones", "state" => "passive").set(passive as f64);
+}
+
+pub(crate) fn snapshots_written(count: usize) {
+    counter!("aerostream_actors_snapshots_total").increment(count as u64);
+}

@@ -1,0 +1,380 @@
+//! The supervisor of one shard's drones: wakes, passivates, restarts and snapshots them.
+
+mod round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerostream_domain::{BootRecord, Drone, DroneId, Offset};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::drone_actor::{DroneActor, DroneArgs, live_view};
+use crate::effects::ShardContext;
+use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
+use crate::message::{DroneMsg, RoundOutcome, ShardMsg};
+use crate::metrics;
+use crate::recovery::{Recovered, Scope, decode_passive, encode_passive, recover};
+use crate::slots::{Slot, Slots};
+use crate::task::{TaskKind, spawn};
+
+/// How often a shard looks for restarts, idle drones and snapshots that are due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The actor; all it has is in its state.
+pub(crate) struct ShardActor;
+
+/// What the actor starts with.
+pub(crate) struct ShardArgs {
+    pub context: Arc<ShardContext>,
+    pub recovered: Recovered,
+}
+
+/// State of the actor.
+pub(crate) struct Shard {
+    context: Arc<ShardContext>,
+    slots: Slots,
+    journal_next: Offset,
+    /// Drones whose snapshot is still owed, beside those that the tracker names.
+    owed: Vec<DroneId>,
+    round_running: bool,
+    next_round: Instant,
+    next_idle_look: Instant,
+    mark: Option<(Offset, Offset)>,
+    flushing: Vec<oneshot::Sender<bool>>,
+}
+
+impl Actor for ShardActor {
+    type Msg = ShardMsg;
+    type State = Shard;
+    type Arguments = ShardArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ShardMsg>,
+        args: ShardArgs,
+    ) -> Result<Shard, ActorProcessingErr> {
+        let ShardArgs { context, recovered } = args;
+        let (mut slots, mut owed) = (Slots::default(), Vec::new());
+        for (id, known) in recovered.drones {
+            if known.changed {
+                owed.push(id.clone());
+            }
+            if let Some(epoch) = known.snapshot_epoch.filter(|it| *it < context.claim.epoch) {
+                slots.note_older_snapshot(id.clone(), epoch);
+            }
+            slots.insert_passive(id, encode_passive(&known.drone.snapshot_compact()));
+        }
+        myself.send_interval(TICK, || ShardMsg::Tick);
+        let now = Instant::now();
+        Ok(Shard {
+            next_round: now + context.config.snapshot_every(),
+            next_idle_look: now + context.config.idle_after() / 2,
+            context,
+            slots,
+            journal_next: recovered.journal_next,
+            owed,
+            round_running: false,
+            mark: None,
+            flushing: Vec::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMsg>,
+        message: ShardMsg,
+        shard: &mut Shard,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMsg::Ingest(ingest) => {
+                let drone = ingest.batch.drone.clone();
+                shard.deliver(&myself, drone, DroneMsg::Ingest(ingest)).await?;
+            }
+            ShardMsg::Live { drone, reply } => shard.live(&drone, reply),
+            ShardMsg::Ids { after, limit, reply } => {
+                let _ = reply.send(shard.slots.ids(after.as_ref(), limit));
+            }
+            ShardMsg::Status(reply) => drop(reply.send(shard.status())),
+            ShardMsg::Journal { boots, next, done } => {
+                shard.journal(&myself, boots, next).await?;
+                let _ = done.send(());
+            }
+            ShardMsg::Tick => shard.tick(&myself),
+            ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
+            ShardMsg::Passivated { drone, snapshot } => {
+                let state = snapshot.map(|snapshot| encode_passive(&snapshot));
+                shard.passivated(&myself, drone, state).await?;
+            }
+            ShardMsg::Orphaned { offset, record, token } => {
+                let records = offset.map(|at| (at, Arc::unwrap_or_clone(Arc::clone(&record))));
+                let records = records.into_iter().collect();
+                let drone = record.drone.clone();
+                shard.deliver(&myself, drone, DroneMsg::Reconciled { records, token }).await?;
+            }
+            ShardMsg::Restored { drone, state } => {
+                shard.restored(&myself, drone, state).await?;
+            }
+            ShardMsg::Flush(reply) => {
+                shard.flushing.push(reply);
+                shard.start_round(&myself);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<ShardMsg>,
+        event: SupervisionEvent,
+        shard: &mut Shard,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                if let Some(drone) = shard.slots.actor_ended(actor.get_id()) {
+                    shard.drone_failed(drone, &error.to_string());
+                }
+            }
+            SupervisionEvent::ActorTerminated(actor, _, _) => {
+                shard.slots.actor_ended(actor.get_id());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Shard {
+    /// Brings a message to a drone's actor, waking or creating it.
+    async fn deliver(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        drone: DroneId,
+        message: DroneMsg,
+    ) -> Result<(), ActorProcessingErr> {
+        let state = match self.slots.get_mut(&drone) {
+            Some(Slot::Hot { actor, used }) => {
+                *used = Instant::now();
+                // An actor that just failed is about to be reported; its sender tries again.
+                let _ = actor.cast(message);
+                return Ok(());
+            }
+            Some(Slot::Leaving { queue, .. }) => {
+                queue.push(message);
+                return Ok(());
+            }
+            Some(Slot::Failed { queue, .. }) => {
+                if let Some(kept) = refuse_while_failed(message) {
+                    queue.push(kept);
+                }
+                return Ok(());
+            }
+            Some(Slot::Passive { state }) => Some(state.clone()),
+            None => None,
+        };
+        let limits = self.context.config.limits();
+        let state = match state {
+            Some(state) => decode_passive(limits, &state),
+            None => Drone::new(drone.clone(), limits),
+        };
+        self.start_drone(myself, drone, state, vec![message]).await
+    }
+
+    async fn start_drone(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        id: DroneId,
+        drone: Drone,
+        queue: Vec<DroneMsg>,
+    ) -> Result<(), ActorProcessingErr> {
+        let context = Arc::clone(&self.context);
+        let args = DroneArgs { drone, context, shard: myself.clone() };
+        let (actor, _) = DroneActor::spawn_linked(None, DroneActor, args, myself.get_cell()).await?;
+        for message in queue {
+            let _ = actor.cast(message);
+        }
+        self.slots.insert_hot(id, actor);
+        Ok(())
+    }
+
+    fn live(&self, drone: &DroneId, reply: oneshot::Sender<Option<Box<LiveView>>>) {
+        match self.slots.get(drone) {
+            Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
+                let _ = actor.cast(DroneMsg::Live(reply));
+            }
+            Some(Slot::Passive { state }) => {
+                let drone = decode_passive(self.context.config.limits(), state);
+                let _ = reply.send(live_view(&drone, false).map(Box::new));
+            }
+            // Dropping the reply tells the asker to try again.
+            Some(Slot::Failed { .. }) => {}
+            None => drop(reply.send(None)),
+        }
+    }
+
+    fn status(&self) -> ShardStatus {
+        let (hot, passive, failed) = self.slots.count();
+        ShardStatus {
+            shard: self.context.claim.shard,
+            epoch: self.context.claim.epoch,
+            hot,
+            passive,
+            failed,
+            appends_open: self.context.marks.open(),
+            mark: self.mark,
+        }
+    }
+
+    async fn journal(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        boots: Vec<(DroneId, BootRecord)>,
+        next: Offset,
+    ) -> Result<(), ActorProcessingErr> {
+        for (drone, boot) in boots {
+            self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
+        }
+        self.journal_next = self.journal_next.max(next);
+        Ok(())
+    }
+
+    fn tick(&mut self, myself: &ActorRef<ShardMsg>) {
+        let now = Instant::now();
+        for drone in self.slots.restarts_due(now) {
+            self.restore(myself, drone);
+        }
+        if now >= self.next_round {
+            self.start_round(myself);
+        }
+        if now >= self.next_idle_look {
+            let idle_after = self.context.config.idle_after();
+            self.next_idle_look = now + idle_after / 2;
+            if let Some(before) = now.checked_sub(idle_after) {
+                self.passivate(myself, before);
+            }
+        }
+    }
+
+    fn passivate(&mut self, myself: &ActorRef<ShardMsg>, before: Instant) {
+        let idle = self.context.config.idle_after();
+        for drone in self.slots.idle_since(before) {
+            let Some(Slot::Hot { actor, .. }) = self.slots.get(&drone) else { continue };
+            let (actor, (reply, answer)) = (actor.clone(), oneshot::channel());
+            if actor.cast(DroneMsg::Passivate { idle, reply }).is_err() {
+                continue;
+            }
+            if let Some(slot) = self.slots.get_mut(&drone) {
+                *slot = Slot::Leaving { actor, queue: Vec::new() };
+            }
+            let myself = myself.clone();
+            spawn(TaskKind::Request, "passivation", async move {
+                let snapshot = answer.await.ok().flatten();
+                let _ = myself.cast(ShardMsg::Passivated { drone, snapshot });
+            });
+        }
+    }
+
+    async fn passivated(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        drone: DroneId,
+        state: Option<bytes::Bytes>,
+    ) -> Result<(), ActorProcessingErr> {
+        // A drone that failed while it was leaving is in another state by now.
+        if !matches!(self.slots.get(&drone), Some(Slot::Leaving { .. })) {
+            return Ok(());
+        }
+        let Some(Slot::Leaving { actor, queue }) = self.slots.take(&drone) else { return Ok(()) };
+        match state {
+            Some(state) => self.slots.insert_passive(drone.clone(), state),
+            None => self.slots.insert_hot(drone.clone(), actor),
+        }
+        for message in queue {
+            self.deliver(myself, drone.clone(), message).await?;
+        }
+        Ok(())
+    }
+
+    fn drone_failed(&mut self, drone: DroneId, error: &str) {
+        let queue = match self.slots.take(&drone) {
+            Some(Slot::Leaving { queue, .. }) => {
+                queue.into_iter().filter_map(refuse_while_failed).collect()
+            }
+            _ => Vec::new(),
+        };
+        let now = Instant::now();
+        let rest = self.slots.failures(&drone).note(now, &self.context.config);
+        tracing::error!(
+            drone.id = %drone, error, rest.ms = rest.as_millis() as u64,
+            "drone actor failed and will be restored from the log"
+        );
+        metrics::actor_restarted();
+        self.slots.insert_failed(drone, now + rest, queue);
+    }
+
+    fn restore(&self, myself: &ActorRef<ShardMsg>, drone: DroneId) {
+        let (context, myself) = (Arc::clone(&self.context), myself.clone());
+        spawn(TaskKind::Request, "drone restore", async move {
+            let claims = [context.claim];
+            let limits = context.config.limits();
+            let scope = Scope { claims: &claims, only: Some(&drone), limits };
+            let state = match recover(&*context.log, scope).await {
+                Ok(shards) => shards
+                    .into_values()
+                    .find_map(|mut recovered| recovered.drones.remove(&drone))
+                    .map_or_else(|| Drone::new(drone.clone(), limits), |known| known.drone)
+                    .into(),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(drone.id = %drone, error, "could not restore a drone");
+                    None
+                }
+            };
+            let _ = myself.cast(ShardMsg::Restored { drone, state: state.map(Box::new) });
+        });
+    }
+
+    async fn restored(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        drone: DroneId,
+        state: Option<Box<Drone>>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(Slot::Failed { queue, .. }) = self.slots.take(&drone) else { return Ok(()) };
+        let Some(state) = state else {
+            let now = Instant::now();
+            let rest = self.slots.failures(&drone).note(now, &self.context.config);
+            self.slots.insert_failed(drone, now + rest, queue);
+            return Ok(());
+        };
+        self.owed.push(drone.clone());
+        self.start_drone(myself, drone, *state, queue).await
+    }
+
+    fn round_done(&mut self, outcome: RoundOutcome) {
+        self.round_running = false;
+        self.owed.extend(outcome.drones);
+        let durable = outcome.mark.is_some();
+        if durable {
+            self.mark = outcome.mark;
+        }
+        for reply in self.flushing.drain(..) {
+            let _ = reply.send(durable);
+        }
+        self.next_round = Instant::now() + self.context.config.snapshot_every();
+    }
+}
+
+/// A failed drone's batches and questions are refused; what the log brings waits for it.
+fn refuse_while_failed(message: DroneMsg) -> Option<DroneMsg> {
+    match message {
+        DroneMsg::Ingest(ingest) => {
+            let reason = "the drone's actor is being restored".to_owned();
+            let _ = ingest.reply.send(IngestOutcome::Retry(Unavailable::NotOwner { reason }));
+            None
+        }
+        DroneMsg::Boot(_) | DroneMsg::Reconciled { .. } => Some(message),
+        _ => None,
+    }
+}

@@ -1,0 +1,41 @@
+//! Why a node cannot own shards.
+
+use aerostream_domain::{Epoch, ShardId};
+use aerostream_log::{AppendError, DecodeError, LogError};
+
+/// Why a node cannot take or keep its shards.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The log was created for another number of shards.
+    #[error(
+        "the cluster was created with {created} shards and hash version {hash_version}; this node \
+         is configured for {configured} shards and hash version 1"
+    )]
+    OtherShape { created: u32, hash_version: u32, configured: u16 },
+    /// A live node of another name owns a shard.
+    #[error(
+        "shard {shard} is owned by node {owner} at epoch {epoch}; stop that node, or start this one \
+         under the name {owner} to replace it"
+    )]
+    OwnedByOther { shard: ShardId, owner: String, epoch: Epoch },
+    /// The control log could not be read.
+    #[error("could not read the control log")]
+    Read(#[source] LogError),
+    /// A claim could not be written.
+    #[error("could not write to the control log while {doing}")]
+    Append {
+        doing: &'static str,
+        #[source]
+        source: AppendError,
+    },
+    /// A control record could not be decoded; nothing behind it can be trusted.
+    #[error("control record at offset {offset} is not readable by this build")]
+    Decode {
+        offset: u64,
+        #[source]
+        source: DecodeError,
+    },
+    /// The record just written did not come back.
+    #[error("the control log did not give back what was written within {seconds} s")]
+    ReadBack { seconds: u64 },
+}

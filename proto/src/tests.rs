@@ -1,0 +1,10 @@
+//! What must hold over all conversions.
+
+mod examples;
+mod golden;
+mod hostile;
+mod ranges;
+mod round_trip;
+mod shape;
+mod snapshots;
+mod strategies;

@@ -1,0 +1,25 @@
+//! The harness: one real Kafka broker and one real Postgres server per run, started by the first
+//! test that asks, gone when the run ends, however it ends. Every test has its own database and
+//! its own topics.
+//!
+//! ```ignore
+//! let servers = Servers::shared().await;              // or Servers::alone() to break them
+//! let url = servers.postgres().await.database().await; // migrated, this test's own
+//! let kafka = servers.kafka().await;
+//! let (bootstrap, prefix) = (kafka.bootstrap(), kafka.topic_prefix());
+//! ```
+
+#[expect(dead_code, reason = "waits for the first role that can be started")]
+pub mod aerostream;
+mod kafka;
+mod ports;
+mod postgres;
+mod process;
+mod run;
+mod servers;
+mod wait;
+
+pub use process::Process;
+pub use run::directory;
+pub use servers::Servers;
+pub use wait::{wait_for, wait_until};
