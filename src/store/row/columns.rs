@@ -1,0 +1,91 @@
+//! Names of the columns of `telemetry`, in the order in which they are written and read.
+
+/// Identity and clocks, then content. `encode` and `decode` follow this order.
+pub const COLUMNS: [&str; 74] = [
+    "drone_ref",
+    "ts",
+    "boot",
+    "seq",
+    "basis",
+    "since_boot_us",
+    "kind",
+    "latitude_deg",
+    "longitude_deg",
+    "absolute_altitude_m",
+    "ellipsoid_altitude_m",
+    "relative_altitude_m",
+    "terrain_altitude_m",
+    "north_m_s",
+    "east_m_s",
+    "down_m_s",
+    "ground_speed_m_s",
+    "air_speed_m_s",
+    "heading_deg",
+    "course_deg",
+    "roll_deg",
+    "pitch_deg",
+    "yaw_deg",
+    "roll_rate_deg_s",
+    "pitch_rate_deg_s",
+    "yaw_rate_deg_s",
+    "gnss_id",
+    "gnss_fix_type",
+    "gnss_fix_type_raw",
+    "gnss_num_satellites",
+    "gnss_hdop",
+    "gnss_vdop",
+    "gnss_horizontal_uncertainty_m",
+    "gnss_vertical_uncertainty_m",
+    "gnss_velocity_uncertainty_m_s",
+    "battery_id",
+    "battery_remaining_percent",
+    "battery_voltage_v",
+    "battery_current_a",
+    "battery_capacity_consumed_ah",
+    "battery_temperature_degc",
+    "battery_time_remaining_s",
+    "link_rssi_dbm",
+    "link_remote_rssi_dbm",
+    "link_noise_dbm",
+    "link_loss_percent",
+    "link_latency_ms",
+    "home_latitude_deg",
+    "home_longitude_deg",
+    "home_absolute_altitude_m",
+    "home_distance_m",
+    "mission_current",
+    "mission_total",
+    "mission_state",
+    "mission_distance_to_item_m",
+    "health_sensors_present",
+    "health_sensors_enabled",
+    "health_sensors_healthy",
+    "health_cpu_load_percent",
+    "health_vibration_m_s2",
+    "health_estimator_flags",
+    "wind_speed_m_s",
+    "wind_direction_from_deg",
+    "wind_vertical_m_s",
+    "armed",
+    "flight_mode",
+    "flight_mode_raw",
+    "dialect",
+    "landed_state",
+    "system_status",
+    "text_severity",
+    "text",
+    "rest",
+    "raw",
+];
+
+/// How many of [`COLUMNS`] say which sample it is and when; the others are its content.
+pub const IDENTITY: usize = 6;
+
+/// The columns' names with commas, each behind `prefix` (`t.` or nothing).
+pub fn list(columns: &[&str], prefix: &str) -> String {
+    let names: Vec<String> = columns
+        .iter()
+        .map(|name| format!("{prefix}{name}"))
+        .collect();
+    names.join(", ")
+}
