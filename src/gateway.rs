@@ -5,6 +5,7 @@ pub mod auth;
 pub mod dead_letter;
 pub mod identity;
 pub mod ingest;
+pub mod json;
 pub mod limit;
 pub mod metrics;
 pub mod ports;

@@ -1,1 +1,6 @@
 //! The adapters and roles of AeroStream.
+
+pub mod clock;
+pub mod error;
+pub mod gateway;
+pub mod registry;

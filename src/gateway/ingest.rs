@@ -54,8 +54,18 @@ pub struct Incoming {
     pub batch: v1::Batch,
     /// Samples that could not even be read.
     pub unread: Vec<Unread>,
+    /// Why nothing around the samples could be read; there are none then.
+    pub misread: Option<Refusal>,
     /// What came, for the dead letters.
     pub raw: Raw,
+}
+
+impl Incoming {
+    /// How many samples the client sent.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.batch.samples.len() + self.unread.len()
+    }
 }
 
 /// A sample that is not one in form.
@@ -158,7 +168,7 @@ impl Ingest {
         let started = clock::monotonic_now();
         let batch_id = incoming.batch.batch_id;
         let drone_id = incoming.batch.drone_id.clone();
-        let samples = incoming.batch.samples.len() + incoming.unread.len();
+        let samples = incoming.samples();
         let settled = tokio::time::timeout_at(arrival.deadline, self.settle(arrival, incoming));
         let fate = match settled.await {
             Ok(Ok(fate)) => fate,
@@ -177,14 +187,23 @@ impl Ingest {
     }
 
     async fn settle(&self, arrival: Arrival<'_>, incoming: Incoming) -> Result<Fate, Problem> {
-        let Incoming { batch, unread, raw } = incoming;
+        let Incoming {
+            batch,
+            unread,
+            misread,
+            raw,
+        } = incoming;
         if let Ok(drone) = DroneId::parse(&batch.drone_id) {
             self.authorise(&arrival.caller.principal, &drone).await?;
             if batch.samples.is_empty() && !unread.is_empty() {
                 return self.only_unread(arrival, (drone, batch.boot), unread, &raw).await;
             }
         }
-        let decoded = match batch_from_wire(batch) {
+        let decoded = match (misread, batch) {
+            (Some(refusal), wire) => Err(Box::new(RefusedBatch { refusal, wire })),
+            (None, batch) => batch_from_wire(batch),
+        };
+        let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(refused) => return Err(self.reject(arrival, *refused, &raw).await),
         };
@@ -408,6 +427,7 @@ impl Raw {
 
     fn whole(&self) -> Bytes {
         match self {
+            Self::Json(samples) if samples.len() == 1 => samples[0].clone(),
             Self::Json(samples) => {
                 let texts: Vec<&[u8]> = samples.iter().map(|sample| &sample[..]).collect();
                 [b"[".as_slice(), &texts.join(b",".as_slice()), b"]"]
