@@ -1,8 +1,10 @@
 //! The adapters and roles of AeroStream.
 
-pub mod clock;
-pub mod event_log;
-pub mod private_postgres;
+pub mod gateway;
+pub mod registry;
 pub mod store;
+pub mod event_log;
 pub mod verify;
-pub mod worker;
+pub mod private_postgres;
+pub mod error;
+pub mod clock;

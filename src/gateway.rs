@@ -1,0 +1,11 @@
+//! The doors: they tell who is calling, refuse what is too much or wrong, and route to the actors.
+//! A gateway holds no state that another one would miss.
+
+pub mod auth;
+pub mod dead_letter;
+pub mod identity;
+pub mod ingest;
+pub mod json;
+pub mod limit;
+pub mod metrics;
+pub mod ports;
