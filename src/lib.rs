@@ -1,4 +1,11 @@
 //! The adapters and roles of AeroStream.
 
-pub mod clock;
+pub mod cli;
+pub mod config;
+pub mod role;
+
 pub mod event_log;
+
+pub mod clock;
+pub mod observe;
+pub mod shutdown;

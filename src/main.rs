@@ -1,1 +1,17 @@
-fn main() {}
+//! Reads the command line and starts the role that it names.
+
+use std::process::ExitCode;
+
+use aerostream::cli::Cli;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // `{:#}` prints the chain of causes on one line.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
