@@ -1,10 +1,17 @@
 //! The adapters and roles of AeroStream.
 
+pub mod cli;
+pub mod config;
+pub mod role;
+
 pub mod gateway;
 pub mod registry;
 pub mod store;
 pub mod event_log;
 pub mod verify;
 pub mod private_postgres;
+
 pub mod error;
 pub mod clock;
+pub mod observe;
+pub mod shutdown;

@@ -1,0 +1,57 @@
+//! The command line: which role, and the settings that it overrides.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Loaded, Sources};
+use crate::role;
+
+/// Watch and command fleets of drones.
+#[derive(Debug, Parser)]
+#[command(name = "aerostream", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where settings come from, for every role.
+#[derive(Debug, Args)]
+struct Settings {
+    /// TOML file with settings
+    #[arg(long, global = true, env = "AEROSTREAM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides one setting, for example --set observe.log_format=json
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints the settings in effect and where each one comes from
+    Config(role::config::Arguments),
+}
+
+impl Cli {
+    /// Runs the role to its end.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Config(arguments) => role::config::run(&arguments, || self.settings.load()),
+        }
+    }
+}
+
+impl Settings {
+    fn load(self) -> Result<Loaded, crate::config::Error> {
+        Sources::of_process(self.config, self.overrides).load()
+    }
+}
+
+fn parse_override(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected KEY=VALUE".to_owned())?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
