@@ -205,7 +205,10 @@ mod tests {
             ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(names.len(), ErrorCode::ALL.len());
         for code in ErrorCode::ALL {
-            let retryable = matches!(code.grpc_code(), Code::ResourceExhausted | Code::Unavailable);
+            let retryable = matches!(
+                code.grpc_code(),
+                Code::ResourceExhausted | Code::Unavailable
+            );
             assert_eq!(
                 retryable,
                 matches!(code.http_status(), 429 | 503),

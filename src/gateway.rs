@@ -3,9 +3,18 @@
 
 pub mod auth;
 pub mod dead_letter;
+pub mod grpc;
+pub mod http;
 pub mod identity;
 pub mod ingest;
 pub mod json;
 pub mod limit;
 pub mod metrics;
 pub mod ports;
+pub mod server;
+pub mod state;
+
+pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
+
+#[cfg(test)]
+mod tests;

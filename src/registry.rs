@@ -113,6 +113,25 @@ impl Registry {
         self.shared.position.subscribe()
     }
 
+    /// True once all that the log held at the start is folded.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.shared.position.borrow().caught_up
+    }
+
+    /// Says why it cannot be relied on, if it cannot.
+    ///
+    /// # Errors
+    /// It is not read to its end yet, or does not go on.
+    pub fn ready(&self) -> Result<(), String> {
+        let position = self.shared.position.borrow();
+        match &position.failure {
+            Some(reason) => Err(reason.clone()),
+            None if !position.caught_up => Err("not read to its end yet".to_owned()),
+            None => Ok(()),
+        }
+    }
+
     /// Waits until all that the log held at the start is folded.
     pub async fn caught_up(&self) {
         let mut position = self.position();

@@ -25,6 +25,7 @@ use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::registry::Registry;
 
+pub(in crate::gateway) use authorise::may_send;
 pub use fate::{BatchOutcome, Fate};
 
 /// How batches are taken in.
@@ -196,7 +197,9 @@ impl Ingest {
         if let Ok(drone) = DroneId::parse(&batch.drone_id) {
             self.authorise(&arrival.caller.principal, &drone).await?;
             if batch.samples.is_empty() && !unread.is_empty() {
-                return self.only_unread(arrival, (drone, batch.boot), unread, &raw).await;
+                return self
+                    .only_unread(arrival, (drone, batch.boot), unread, &raw)
+                    .await;
             }
         }
         let decoded = match (misread, batch) {

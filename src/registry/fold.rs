@@ -194,9 +194,7 @@ impl State {
         self.members
             .get(fleet)
             .into_iter()
-            .flat_map(move |members| {
-                members.all.range::<DroneId, _>((start, Bound::Unbounded))
-            })
+            .flat_map(move |members| members.all.range::<DroneId, _>((start, Bound::Unbounded)))
             .filter_map(|drone| self.drones.get(drone))
     }
 

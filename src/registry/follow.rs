@@ -100,7 +100,9 @@ impl Follower {
             let next = Offset(last.offset.0 + 1);
             let folded = self.fold(records);
             self.publish(|position| {
-                position.next = folded.as_ref().map_or_else(|error| error.offset(), |()| next);
+                position.next = folded
+                    .as_ref()
+                    .map_or_else(|error| error.offset(), |()| next);
                 position.caught_up |= position.next >= end;
             });
             folded.map_err(Failure::Stopped)?;
@@ -125,7 +127,11 @@ impl Follower {
             };
             let change = change
                 .inspect_err(|reason| {
-                    tracing::warn!(record.offset = record.offset.0, reason, "void registry record");
+                    tracing::warn!(
+                        record.offset = record.offset.0,
+                        reason,
+                        "void registry record"
+                    );
                 })
                 .ok();
             state.apply(record.offset, record.at, change);

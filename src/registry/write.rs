@@ -81,11 +81,7 @@ impl Registry {
         }
     }
 
-    async fn append(
-        &self,
-        entity: &str,
-        change: Change,
-    ) -> Result<(Offset, Verdict), WriteError> {
+    async fn append(&self, entity: &str, change: Change) -> Result<(Offset, Verdict), WriteError> {
         let appended = self.shared.log.append(Append {
             topic: Topic::Registry,
             partition: PARTITION,

@@ -81,7 +81,10 @@ pub enum KeyError {
     },
     /// The file holds no key of the algorithm.
     #[error("the key file {} holds {problem}", path.display())]
-    Content { path: PathBuf, problem: &'static str },
+    Content {
+        path: PathBuf,
+        problem: &'static str,
+    },
     /// Two keys have one name.
     #[error("two keys have the kid {kid:?}")]
     DuplicateKid { kid: String },

@@ -116,5 +116,7 @@ fn not_enrolled(reason: &str) -> Problem {
 }
 
 fn full(fleet: &FleetId) -> Problem {
-    not_enrolled(&format!("fleet {fleet} has all the drones that it may have"))
+    not_enrolled(&format!(
+        "fleet {fleet} has all the drones that it may have"
+    ))
 }

@@ -49,10 +49,7 @@ impl<T: Code> Lower<T> {
     /// The code behind a number of the wire; `None` for the unspecified one.
     #[must_use]
     pub fn of(number: i32) -> Option<Self> {
-        T::try_from(number)
-            .ok()
-            .filter(|_| number != 0)
-            .map(Self)
+        T::try_from(number).ok().filter(|_| number != 0).map(Self)
     }
 
     /// The number on the wire, 0 for none.

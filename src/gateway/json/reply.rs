@@ -75,7 +75,10 @@ fn path(shape: Shape, batch: usize, sample: u32, field: &str) -> String {
 #[must_use]
 pub fn batch_path(shape: Shape, batch: usize, field: &str) -> String {
     match shape {
-        Shape::Single => field.strip_prefix("samples[0].").unwrap_or(field).to_owned(),
+        Shape::Single => field
+            .strip_prefix("samples[0].")
+            .unwrap_or(field)
+            .to_owned(),
         Shape::Batch => field.to_owned(),
         Shape::Batches if field.is_empty() => format!("batches[{batch}]"),
         Shape::Batches => format!("batches[{batch}].{field}"),

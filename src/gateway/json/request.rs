@@ -50,7 +50,10 @@ pub fn read(body: &Bytes) -> Result<Request, Problem> {
 
 fn read_strict(body: &Bytes) -> Result<Request, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
-        let detail = format!("the body must be UTF-8; byte {} is not", error.valid_up_to());
+        let detail = format!(
+            "the body must be UTF-8; byte {} is not",
+            error.valid_up_to()
+        );
         Problem::new(ErrorCode::Malformed, detail)
     })?;
     let shape = shape_of(text)?;
@@ -195,7 +198,14 @@ fn single(body: &Bytes, text: &str) -> Result<Incoming, Problem> {
         Err(refusal) => {
             let seq = sample.seq;
             let index = 0;
-            (Vec::new(), vec![Unread { index, seq, refusal }])
+            (
+                Vec::new(),
+                vec![Unread {
+                    index,
+                    seq,
+                    refusal,
+                }],
+            )
         }
     };
     Ok(Incoming {
@@ -317,7 +327,11 @@ fn batches(body: &Bytes, text: &str) -> Result<Vec<Incoming>, Problem> {
     let count = read.batches.len();
     if count == 0 || count > BATCH_SAMPLES_MAX {
         let detail = format!("must be 1 to {BATCH_SAMPLES_MAX} batches; there are {count}");
-        let code = if count == 0 { ErrorCode::Invalid } else { ErrorCode::TooLarge };
+        let code = if count == 0 {
+            ErrorCode::Invalid
+        } else {
+            ErrorCode::TooLarge
+        };
         return Err(Problem::new(code, detail).at("batches"));
     }
     let read = read.batches.iter().map(|raw| batch(body, raw.get()));
