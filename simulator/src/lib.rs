@@ -1,1 +1,3 @@
 //! A fleet of honest simulated drones.
+
+pub mod physics;
