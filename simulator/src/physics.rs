@@ -12,6 +12,7 @@ pub mod gps;
 pub mod multirotor;
 pub mod noise;
 pub mod observe;
+pub mod replay;
 pub mod rotor_power;
 pub mod vector;
 pub mod wind;
