@@ -284,10 +284,7 @@ mod tests {
                 }
                 now += step;
             }
-            mishaps
-                .iter()
-                .filter(|m| **m == Mishap::Reboot)
-                .count()
+            mishaps.iter().filter(|m| **m == Mishap::Reboot).count()
         };
         assert!(tell(50_000) > 10);
     }

@@ -183,11 +183,17 @@ mod tests {
             };
             assert_eq!(&same, batch);
             assert_eq!(request.encode_to_vec(), bytes);
-            assert_eq!((batch.batch_id, batch.sent_at_boot_us), (batch_id, sent_at_boot_us));
+            assert_eq!(
+                (batch.batch_id, batch.sent_at_boot_us),
+                (batch_id, sent_at_boot_us)
+            );
             assert_eq!(batch.boot, Some(u64::MAX - 3));
             for (sent, kept) in batch.samples.iter().zip(&samples) {
                 assert_eq!(sent.seq, Some(kept.seq));
-                assert_eq!((sent.utc_us, sent.since_boot_us), (kept.utc_us, kept.since_boot_us));
+                assert_eq!(
+                    (sent.utc_us, sent.since_boot_us),
+                    (kept.utc_us, kept.since_boot_us)
+                );
                 let back = Sample::try_from(sent.clone()).unwrap();
                 assert_eq!(back.content.hash().0, kept.said.hash);
             }
