@@ -1,5 +1,8 @@
 //! A run from its first sample to its report.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

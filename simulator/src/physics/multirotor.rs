@@ -30,13 +30,13 @@ impl Frame {
         thrust_max_n: 44.0,
         rotor_drag: 0.3,
         rotor: RotorPower::REFERENCE,
-        tilt_max_rad: 0.785_398,
+        tilt_max_rad: std::f64::consts::FRAC_PI_4,
         attitude_lag_s: 0.15,
         motor_lag_s: 0.05,
         accel_max_m_s2: 3.0,
         jerk_max_m_s3: 4.0,
-        yaw_rate_max_rad_s: 1.047_198,
-        yaw_accel_max_rad_s2: 0.349_066,
+        yaw_rate_max_rad_s: std::f64::consts::FRAC_PI_3,
+        yaw_accel_max_rad_s2: std::f64::consts::PI / 9.0,
     };
 
     /// Drag at a velocity through the air, N: linear by the rotors, quadratic by the fuselage.
