@@ -1,6 +1,7 @@
 //! The command line: which role, and the settings that it overrides.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -30,16 +31,40 @@ struct Settings {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Everything on this machine: doors, actors, event log, worker, Postgres, simulated drones
+    Up(role::up::Options),
+    /// Follows Kafka and writes Postgres
+    Worker(role::worker::Options),
+    /// Brings the database to the shape that this build needs
+    Migrate,
+    /// Flies simulated drones against a gateway
+    Simulate(Box<aerostream_simulator::Config>),
+    /// Proves that every acknowledged sample is in Postgres exactly once
+    Verify(role::verify::Options),
     /// Prints the settings in effect and where each one comes from
     Config(role::config::Arguments),
 }
 
 impl Cli {
     /// Runs the role to its end.
-    pub fn run(self) -> anyhow::Result<()> {
-        match self.command {
-            Command::Config(arguments) => role::config::run(&arguments, || self.settings.load()),
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { settings, command } = self;
+        if let Command::Config(arguments) = &command {
+            role::config::run(arguments, || settings.load())?;
+            return Ok(ExitCode::SUCCESS);
         }
+        let config = settings.load()?.config;
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            match command {
+                Command::Up(options) => role::up::run(options, config).await,
+                Command::Worker(options) => role::worker::run(options, config).await,
+                Command::Migrate => role::migrate::run(config).await,
+                Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
+                Command::Verify(options) => role::verify::run(options, config).await,
+                Command::Config(_) => Ok(ExitCode::SUCCESS),
+            }
+        })
     }
 }
 

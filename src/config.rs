@@ -15,7 +15,9 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
-use crate::{observe, shutdown};
+use crate::gateway::GatewayConfig;
+use crate::role::NodeConfig;
+use crate::{event_log, observe, shutdown, store, worker};
 
 /// Every variable of ours begins so.
 const VARIABLES: &str = "AEROSTREAM_";
@@ -32,6 +34,18 @@ pub const REFERENCE: &str = include_str!("../docs/config-reference.toml");
 pub struct Config {
     /// Logs and metrics of the process.
     pub observe: observe::Config,
+    /// Who this node is, and what can never change of its cluster.
+    pub node: NodeConfig,
+    /// The event log.
+    pub log: event_log::Config,
+    /// The database.
+    pub postgres: store::Config,
+    /// The doors.
+    pub gateway: GatewayConfig,
+    /// The drones' actors.
+    pub actors: aerostream_actors::Config,
+    /// The persistence worker.
+    pub worker: worker::Config,
     /// How a process ends.
     pub shutdown: shutdown::Config,
 }

@@ -8,6 +8,16 @@ use std::time::Duration;
 use aerostream_log::Topic;
 use serde::{Deserialize, Serialize};
 
+/// Settings of both adapters; the command line chooses one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The embedded log of one machine.
+    pub embedded: embedded::Config,
+    /// Apache Kafka.
+    pub kafka: kafka::Config,
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// How long records are kept. The state topic keeps the newest record of each key for ever; the

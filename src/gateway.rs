@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod dead_letter;
 pub mod grpc;
+pub mod history;
 pub mod http;
 pub mod identity;
 pub mod ingest;

@@ -6,6 +6,7 @@ pub mod role;
 
 pub mod gateway;
 pub mod registry;
+pub mod worker;
 pub mod store;
 pub mod event_log;
 pub mod verify;
