@@ -30,7 +30,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use drone::DroneRefs;
-pub use error::StoreError;
+pub use error::{StoreError, chain as error_chain};
 pub use history::StoredSample;
 pub use migrations::migrate;
 pub use offsets::{Source, Stored};

@@ -93,11 +93,25 @@ pub async fn attached(connection: &mut PgConnection) -> Result<BTreeSet<Day>, St
     Ok(names.iter().filter_map(|name| day_of(name)).collect())
 }
 
-/// Makes partitions for these days where there are none. Days that are not kept any more get none;
-/// their rows are counted and skipped by the writer.
-pub async fn ensure(pool: &PgPool, days: &BTreeSet<Day>) -> Result<(), StoreError> {
+/// Days behind the last one that gateways accept, for which rows are still kept: long enough for
+/// everything accepted to have come through the event log.
+const GRACE_DAYS: i32 = 2;
+
+/// First day that is kept at `now`, when samples may be `retention_days` old at receipt.
+#[must_use]
+pub fn kept_from_at(now: UtcMicros, retention_days: u32) -> Day {
+    let retention = i32::try_from(retention_days).unwrap_or(i32::MAX);
+    Day::of(now).plus(-retention).plus(-GRACE_DAYS)
+}
+
+/// Makes partitions for these days where there are none. Days before `kept_from` get none and are
+/// marked as not kept, so that the writer counts and skips their rows.
+pub async fn ensure(pool: &PgPool, days: &BTreeSet<Day>, kept_from: Day) -> Result<(), StoreError> {
     with_connection(pool, async |connection| {
-        let kept_from = kept_from(connection).await?;
+        if days.first().is_some_and(|&day| day < kept_from) {
+            raise_mark(connection, kept_from).await?;
+        }
+        let kept_from = self::kept_from(connection).await?;
         let attached = attached(connection).await?;
         for &day in days {
             if day >= kept_from && !attached.contains(&day) {
@@ -135,11 +149,7 @@ async fn drop_expired(
     connection: &mut PgConnection,
     kept_from: Day,
 ) -> Result<Vec<Day>, StoreError> {
-    sqlx::query("UPDATE retention SET kept_from = $1 WHERE kept_from < $1")
-        .bind(kept_from.date())
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::on("move the mark of what is kept"))?;
+    raise_mark(connection, kept_from).await?;
     let kept_from = self::kept_from(connection).await?;
     for name in partitions(connection, true).await? {
         let statement = format!("ALTER TABLE telemetry DETACH PARTITION {name} FINALIZE");
@@ -159,6 +169,20 @@ async fn drop_expired(
         }
     }
     Ok(dropped)
+}
+
+/// Raises the mark. The database's clock has a say too: a worker whose clock is years ahead must
+/// not drop everything.
+async fn raise_mark(connection: &mut PgConnection, kept_from: Day) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE retention SET kept_from = LEAST($1, (now() AT TIME ZONE 'UTC')::date) \
+         WHERE kept_from < LEAST($1, (now() AT TIME ZONE 'UTC')::date)",
+    )
+    .bind(kept_from.date())
+    .execute(connection)
+    .await
+    .map(|_| ())
+    .map_err(StoreError::on("move the mark of what is kept"))
 }
 
 /// Makes the table by itself and attaches it, which stands in the way of no reader or writer.

@@ -256,7 +256,7 @@ async fn any_content_comes_back_with_the_same_hash() {
             content: shapes.content(),
         })
         .collect();
-    partition::ensure(&database.pool, &[Day::of(START)].into())
+    partition::ensure(&database.pool, &[Day::of(START)].into(), Day(0))
         .await
         .expect("a partition");
     let config = writer::Config::default();
