@@ -18,7 +18,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
-use tonic::service::Routes;
+use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use self::status::{to_status, whole_problem};
@@ -29,6 +29,7 @@ use super::ingest::may_send;
 use super::metrics::Door;
 use super::server::{self, Protocol};
 use super::state::Gateway;
+use crate::error::{ErrorCode, Problem};
 
 pub use status::PROBLEM_METADATA;
 
@@ -54,7 +55,14 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .max_decoding_message_size(message_bytes_max)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd);
-    Routes::new(service).prepare().into_axum_router()
+    type Service = TelemetryServiceServer<Telemetry>;
+    Router::new()
+        .route_service(&format!("/{}/{{*method}}", Service::NAME), service)
+        .fallback(async || {
+            let detail = "there is no such service here; aerostream.v1.TelemetryService is";
+            to_status(Problem::new(ErrorCode::MethodNotAllowed, detail))
+                .into_http::<tonic::body::Body>()
+        })
 }
 
 struct Telemetry {

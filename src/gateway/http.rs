@@ -18,6 +18,7 @@ pub mod probe;
 pub mod problem;
 pub mod read;
 pub mod registry;
+pub mod reply;
 pub mod telemetry;
 
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! What may be asked without a token: nothing here names a drone or a fleet.
 
-use axum::Json;
+use super::reply::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;

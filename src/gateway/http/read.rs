@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::reply::Json;
 use aerostream_actors::{DroneSummary, LiveView};
 use aerostream_domain::drone::live::Stamp;
 use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Questions and changes of the registry.
 
+use super::reply::Json;
 use aerostream_domain::UtcMicros;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};

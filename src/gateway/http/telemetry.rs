@@ -24,6 +24,7 @@ use prost::Message;
 use serde::Serialize;
 
 use super::problem::Refusal;
+use super::reply::Json;
 use super::{Known, Shared, body};
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::dead_letter::{Encoding, Letter};
@@ -178,16 +179,13 @@ fn answer(media: Media, shape: Shape, outcomes: Vec<BatchOutcome>) -> Result<Res
         return Ok((headers, reply).into_response());
     }
     let mut results = replies(shape, outcomes);
-    let text = match (shape, results.pop()) {
-        (Shape::Single | Shape::Batch, Some(only)) => serde_json::to_vec(&only),
+    Ok(match (shape, results.pop()) {
+        (Shape::Single | Shape::Batch, Some(only)) => Json(only).into_response(),
         (_, last) => {
             results.extend(last);
-            serde_json::to_vec(&Results { results })
+            Json(Results { results }).into_response()
         }
-    };
-    let text = text.expect("a reply of texts and numbers is always JSON");
-    let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok((headers, text).into_response())
+    })
 }
 
 fn replies(shape: Shape, outcomes: Vec<BatchOutcome>) -> Vec<BatchReply> {

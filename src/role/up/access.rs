@@ -15,7 +15,7 @@ use crate::gateway::GatewayConfig;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::token::{ALL_FLEETS, new_token_id};
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
-use crate::registry::{Enrolment, Fleet, Registry};
+use crate::registry::{Enrolment, Fleet, Registry, Request};
 
 /// Life of the tokens that are printed.
 const TOKEN_LIFE: Duration = Duration::from_secs(30 * 86_400);
@@ -60,17 +60,18 @@ impl Access {
 
     /// Makes the fleet that enrols by itself, unless it is there.
     pub async fn open_default_fleet(&self, registry: &Registry) -> anyhow::Result<()> {
-        let fleet_id = FleetId::parse(DEFAULT_FLEET).expect("a legal name");
-        if registry.read().fleet(&fleet_id).is_some() {
+        let id = FleetId::parse(DEFAULT_FLEET).expect("a legal name");
+        if registry.read().fleet(&id).is_some() {
             return Ok(());
         }
         let fleet = Fleet {
-            fleet_id,
+            id,
             name: "Default fleet".to_owned(),
             enrolment: Enrolment::Auto,
             drones_max: DEFAULT_FLEET_DRONES_MAX,
         };
-        registry.create_fleet("up", fleet).await.context("could not make the default fleet")?;
+        let by = Request { principal: "up", at: clock::utc_now() };
+        registry.create_fleet(fleet, by).await.context("could not make the default fleet")?;
         Ok(())
     }
 
