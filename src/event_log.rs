@@ -1,6 +1,7 @@
 //! The adapters of the event-log port: the embedded log of one machine, and Kafka.
 
 pub mod embedded;
+pub mod kafka;
 pub mod metrics;
 
 use std::time::Duration;
