@@ -135,7 +135,7 @@ struct JsonReply {
     retry: Option<JsonReason>,
     rejected: Option<JsonReason>,
     code: Option<String>,
-    after_ms: Option<u64>,
+    retry_after_ms: Option<u64>,
     results: Option<Vec<JsonReply>>,
 }
 
@@ -191,7 +191,10 @@ fn judge(status: StatusCode, told: JsonReply, wait_s: Option<u64>, batch_id: u64
     let code = told
         .code
         .unwrap_or_else(|| format!("http_{}", status.as_u16()));
-    let after_ms = told.after_ms.or(wait_s.map(|s| s * 1000)).unwrap_or(0);
+    let after_ms = told
+        .retry_after_ms
+        .or(wait_s.map(|s| s * 1000))
+        .unwrap_or(0);
     match status {
         StatusCode::BAD_REQUEST
         | StatusCode::PAYLOAD_TOO_LARGE
