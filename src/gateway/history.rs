@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use aerostream_domain::{DroneId, UtcMicros};
 use async_trait::async_trait;
-use sqlx::PgPool;
 
 use super::ports::{History, HistoryError, PastSample};
+use crate::store::Pool;
 use crate::store::history::{Span, history};
 
 /// Reads the database.
 #[derive(Debug, Clone)]
 pub struct StoredHistory {
-    pool: PgPool,
+    pool: Pool,
 }
 
 impl StoredHistory {
     /// Reads through this pool.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Pool) -> Self {
         Self { pool }
     }
 }

@@ -209,8 +209,9 @@ struct PastReply {
     sample: shape::Sample,
 }
 
-/// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default. When there is
-/// more than the limit, `next_from` is where to go on.
+/// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default, oldest first.
+/// When there may be more than the limit, the newest are told and `next_to` is the `to` to go on
+/// with; samples of that one moment come again.
 pub async fn past(
     State(gateway): Shared,
     Known(caller): Known,
@@ -224,16 +225,16 @@ pub async fn past(
     let limit = input::limit(past.limit, max, max)?;
     let range = range(&past, clock::utc_now())?;
     let samples = samples(&gateway, &drone, range.clone(), limit).await?;
-    let next_from = (samples.len() == limit)
-        .then(|| samples.last().map(|last| last.sample.time.0))
-        .flatten();
+    // The earliest moment is asked for again, since others of it may have been left out.
+    let first = samples.first().filter(|_| samples.len() == limit);
+    let next_to = first.map(|first| first.sample.time.0 + 1);
     let samples: Vec<PastReply> = samples.into_iter().map(past_reply).collect();
     let told = json!({
         "drone_id": drone.as_str(),
         "from_us": range.start.0,
         "to_us": range.end.0,
         "samples": samples,
-        "next_from": next_from,
+        "next_to": next_to,
     });
     Ok(Json(told))
 }
