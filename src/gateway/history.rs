@@ -32,14 +32,23 @@ impl History for StoredHistory {
         limit: usize,
     ) -> Result<Vec<PastSample>, HistoryError> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let span = Span { from: range.start, to: range.end, limit };
-        let stored = history(&self.pool, drone, span).await.map_err(|source| HistoryError {
-            drone: drone.clone(),
-            source: Box::new(source),
-        })?;
+        let span = Span {
+            from: range.start,
+            to: range.end,
+            limit,
+        };
+        let stored = history(&self.pool, drone, span)
+            .await
+            .map_err(|source| HistoryError {
+                drone: drone.clone(),
+                source: Box::new(source),
+            })?;
         Ok(stored
             .into_iter()
-            .map(|stored| PastSample { boot: stored.boot, sample: stored.sample })
+            .map(|stored| PastSample {
+                boot: stored.boot,
+                sample: stored.sample,
+            })
             .collect())
     }
 }

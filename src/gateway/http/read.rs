@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
-use super::{Known, Shared};
+use super::{Asking, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal, Scope};
@@ -43,7 +43,7 @@ pub struct Page {
 /// shorter than its limit; the list is over when there is no `next_after`.
 pub async fn drones(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     allow(&caller.principal, Action::ReadFleet)?;
@@ -99,7 +99,7 @@ fn visible(gateway: &Gateway, caller: &Principal, summary: &DroneSummary) -> Opt
 /// `GET /api/v1/drones/{id}`: live state from the drone's actor; the database is not asked.
 pub async fn drone(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let drone = input::drone_id(&drone)?;
@@ -214,7 +214,7 @@ struct PastReply {
 /// with; samples of that one moment come again.
 pub async fn past(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
     past: Result<Query<Past>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
