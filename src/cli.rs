@@ -41,6 +41,12 @@ enum Command {
     Simulate(Box<aerostream_simulator::Config>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
+    /// Lists, creates and changes fleets
+    Fleet(role::fleet::Options),
+    /// Lists, shows, enrols and retires drones
+    Drone(role::drone::Options),
+    /// Issues, inspects and revokes tokens
+    Token(role::token::Options),
     /// Prints the settings in effect and where each one comes from
     Config(role::config::Arguments),
 }
@@ -62,10 +68,17 @@ impl Cli {
                 Command::Migrate => role::migrate::run(config).await,
                 Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
+                Command::Fleet(options) => succeed(role::fleet::run(options).await),
+                Command::Drone(options) => succeed(role::drone::run(options).await),
+                Command::Token(options) => succeed(role::token::run(options).await),
                 Command::Config(_) => Ok(ExitCode::SUCCESS),
             }
         })
     }
+}
+
+fn succeed(ended: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 impl Settings {

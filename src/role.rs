@@ -6,7 +6,11 @@ pub mod migrate;
 pub mod simulate;
 pub mod verify;
 pub mod config;
+pub mod fleet;
+pub mod drone;
+pub mod token;
 
+mod client;
 mod log;
 mod node;
 

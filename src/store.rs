@@ -37,6 +37,9 @@ pub use offsets::{Source, Stored};
 pub use run::{Place, Run, Unstorable};
 pub use writer::Writer;
 
+/// Connections to Postgres.
+pub type Pool = PgPool;
+
 /// How to reach Postgres.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]

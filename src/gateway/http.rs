@@ -34,6 +34,7 @@ use tokio::net::TcpListener;
 
 use self::problem::Refusal;
 use super::auth::Caller;
+use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
 use crate::error::{ErrorCode, Problem};
@@ -100,6 +101,24 @@ impl FromRequestParts<Arc<Gateway>> for Known {
         let authorization = parts.headers.get(AUTHORIZATION);
         let authorization = authorization.and_then(|value| value.to_str().ok());
         Ok(Self(gateway.caller(authorization)?))
+    }
+}
+
+/// A caller who asks without sending anything, counted while the answer is made.
+#[derive(Debug)]
+pub struct Asking(pub Arc<Caller>, pub Permit);
+
+impl FromRequestParts<Arc<Gateway>> for Asking {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Refusal> {
+        let Known(caller) = Known::from_request_parts(parts, gateway).await?;
+        let mut permit = gateway.permit(&caller);
+        permit.enter()?;
+        Ok(Self(caller, permit))
     }
 }
 

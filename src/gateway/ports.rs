@@ -52,7 +52,7 @@ pub struct HistoryError {
 /// What drones sent before, as the database has it.
 #[async_trait]
 pub trait History: Send + Sync + 'static {
-    /// The oldest `limit` samples of a drone within a range of time, in time order.
+    /// The newest `limit` samples of a drone within a range of time, oldest first.
     async fn samples(
         &self,
         drone: &DroneId,

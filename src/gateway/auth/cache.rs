@@ -139,7 +139,7 @@ impl Authenticator {
     }
 
     #[cfg(test)]
-    pub(super) fn remembered_tokens(&self) -> usize {
+    pub(in crate::gateway) fn remembered_tokens(&self) -> usize {
         let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
         verified.young.len() + verified.old.len()
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
-use super::{Known, Shared};
+use super::{Asking, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal, Scope};
@@ -43,7 +43,7 @@ pub struct Page {
 /// shorter than its limit; the list is over when there is no `next_after`.
 pub async fn drones(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     allow(&caller.principal, Action::ReadFleet)?;
@@ -99,7 +99,7 @@ fn visible(gateway: &Gateway, caller: &Principal, summary: &DroneSummary) -> Opt
 /// `GET /api/v1/drones/{id}`: live state from the drone's actor; the database is not asked.
 pub async fn drone(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let drone = input::drone_id(&drone)?;
@@ -209,11 +209,12 @@ struct PastReply {
     sample: shape::Sample,
 }
 
-/// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default. When there is
-/// more than the limit, `next_from` is where to go on.
+/// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default, oldest first.
+/// When there may be more than the limit, the newest are told and `next_to` is the `to` to go on
+/// with; samples of that one moment come again.
 pub async fn past(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
     past: Result<Query<Past>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
@@ -224,16 +225,16 @@ pub async fn past(
     let limit = input::limit(past.limit, max, max)?;
     let range = range(&past, clock::utc_now())?;
     let samples = samples(&gateway, &drone, range.clone(), limit).await?;
-    let next_from = (samples.len() == limit)
-        .then(|| samples.last().map(|last| last.sample.time.0))
-        .flatten();
+    // The earliest moment is asked for again, since others of it may have been left out.
+    let first = samples.first().filter(|_| samples.len() == limit);
+    let next_to = first.map(|first| first.sample.time.0 + 1);
     let samples: Vec<PastReply> = samples.into_iter().map(past_reply).collect();
     let told = json!({
         "drone_id": drone.as_str(),
         "from_us": range.start.0,
         "to_us": range.end.0,
         "samples": samples,
-        "next_from": next_from,
+        "next_to": next_to,
     });
     Ok(Json(told))
 }

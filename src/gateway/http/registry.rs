@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
 use super::read::Page;
-use super::{Known, Shared, body};
+use super::{Asking, Known, Shared, body};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller, Principal, Scope};
@@ -159,7 +159,7 @@ fn drone_reply(drone: &Versioned<Drone>) -> Value {
 /// `GET /api/v1/fleets`: fleets of the caller's scope, by id.
 pub async fn fleets(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
     allow(&caller.principal, Action::ReadFleet)?;
@@ -186,7 +186,7 @@ fn next_after(entries: &[Value], limit: usize, id: &str) -> Option<Value> {
 /// `GET /api/v1/fleets/{id}/drones`: every enrolled drone of a fleet, heard or not, by id.
 pub async fn fleet_drones(
     State(gateway): Shared,
-    Known(caller): Known,
+    Asking(caller, _permit): Asking,
     Path(fleet): Path<String>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {

@@ -14,9 +14,9 @@
 
 use aerostream_domain::validate::BATCH_SAMPLES_MAX;
 use aerostream_proto::v1;
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -40,10 +40,10 @@ pub const PROTOBUF: &str = "application/x-protobuf";
 pub async fn ingest(
     State(gateway): Shared,
     Known(caller): Known,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Refusal> {
     may_send(&caller.principal)?;
+    let (Parts { headers, .. }, body) = request.into_parts();
     let media = Media::of(&headers)?;
     let mut permit = gateway.permit(&caller);
     let body = body::read(&headers, body, &gateway.config.http, &mut permit).await?;

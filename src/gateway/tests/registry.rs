@@ -76,9 +76,9 @@ fn a_record_counts_only_if_it_replaces_what_is_there() {
         assert_eq!(state.verdict(offset), Some(expected));
     }
     assert_eq!(state.active_drones(&fleet("red")), 2);
-    let red = fleet("red");
+    let (red, first) = (fleet("red"), drone("a"));
     let ids: Vec<_> = state
-        .members(&red, Some(&drone("a")))
+        .members(&red, Some(&first))
         .map(|one| &one.entity.id)
         .collect();
     assert_eq!(ids, [&drone("b")]);
