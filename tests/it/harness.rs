@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::support::{Process, Servers, directory, wait_for, wait_until};
+use crate::support::{Process, SHARDS, Servers, directory, wait_for, wait_until};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -22,6 +22,11 @@ async fn tests_do_not_see_each_others_databases_or_topics() {
         .await
         .expect("an answer");
     assert!(one.ends_with(row.get::<&str, _>(0)));
+    let row = sqlx::query("SELECT count(DISTINCT partition) FROM ingest_offset")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a migrated database");
+    assert_eq!(row.get::<i64, _>(0), i64::from(SHARDS));
     let kafka = servers.kafka().await;
     assert_ne!(kafka.topic_prefix(), kafka.topic_prefix());
 }

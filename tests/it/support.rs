@@ -19,6 +19,7 @@ mod run;
 mod servers;
 mod wait;
 
+pub use postgres::SHARDS;
 pub use process::Process;
 pub use run::directory;
 pub use servers::Servers;

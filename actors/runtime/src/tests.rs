@@ -1,4 +1,8 @@
 //! The actors over a log in memory.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for its tasks itself"
+)]
 
 mod support;
 

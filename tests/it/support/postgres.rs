@@ -1,191 +1,128 @@
 //! The run's Postgres server and the databases of the tests.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlx::{Connection, Executor, PgConnection};
+use aerostream::private_postgres::{Config, PrivatePostgres};
+use aerostream::store;
+use aerostream_domain::ShardCount;
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::process::Process;
-use super::{ports, run, wait};
+use super::{ports, run};
 
-/// Crash recovery on a busy machine included.
-const START_MAX: Duration = Duration::from_secs(60);
+/// Shards that every test's database, log and actors are made for.
+pub const SHARDS: u16 = 4;
 
-/// Every test's tests and its connection pools share one server.
-const CONNECTIONS_MAX: &str = "max_connections=300";
+/// All tests and their pools share one server.
+const CONNECTIONS_MAX: &str = "300";
+
+const TEMPLATE: &str = "template_it";
 
 /// A real server on loopback with its data in the run's scratch directory.
 #[derive(Debug)]
 pub struct Postgres {
-    binaries: PathBuf,
-    data: PathBuf,
-    port: u16,
+    config: Config,
+    login: PgConnectOptions,
     databases: AtomicU32,
-    starts: AtomicU32,
-    process: Mutex<Option<Process>>,
+    server: Mutex<Option<PrivatePostgres>>,
 }
 
 impl Postgres {
     pub(super) async fn begin() -> Self {
-        let postgres = Self {
-            binaries: binaries(),
-            data: run::directory("postgres"),
+        let config = Config {
+            data_dir: run::directory("postgres"),
             port: ports::free_port(),
+            settings: vec![("max_connections".to_owned(), CONNECTIONS_MAX.to_owned())],
+            ..Config::default()
+        }
+        .without_durability();
+        let server = start_server(&config);
+        let login = server.url().parse().expect("the server's own URL");
+        let postgres = Self {
+            config,
+            login,
             databases: AtomicU32::new(0),
-            starts: AtomicU32::new(0),
-            process: Mutex::new(None),
+            server: Mutex::new(Some(server)),
         };
-        postgres.initialise();
-        postgres.start();
         postgres.make_template().await;
         postgres
     }
 
-    /// A database of the test's own with every migration applied; returns its URL.
+    /// A database of the test's own with every migration applied and the offset rows of
+    /// [`SHARDS`]; returns its URL.
     pub async fn database(&self) -> String {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("it{number}");
-        self.administrate(&format!("CREATE DATABASE {name} TEMPLATE template_it"))
+        self.administrate(format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
             .await;
         self.url(&name)
     }
 
-    /// SIGQUIT: the server's own "crash now", which frees its shared memory as SIGKILL does not,
-    /// and like it writes no checkpoint. Only for tests that have the servers alone.
+    /// The server's own "crash now": like SIGKILL it writes no checkpoint and says goodbye to
+    /// nobody, but it frees its shared memory. Only for tests that have the servers alone.
     pub fn crash(&self) {
-        if let Some(mut process) = self.process().take() {
-            process.signal(rustix::process::Signal::QUIT);
-            process.wait_exit(START_MAX);
+        if let Some(server) = self.server().take() {
+            let pid = pid_of(&server);
+            kill_process(pid, Signal::QUIT).expect("our own server takes signals");
+            run::release(pid);
+            drop(server);
         }
     }
 
     /// Starts it again on the same port and data; returns when it serves. No-op if it runs.
     pub fn start(&self) {
-        let mut process = self.process();
-        if process.is_some() {
-            return;
-        }
-        let number = self.starts.fetch_add(1, Ordering::Relaxed);
-        let log = self.data.with_extension(format!("{number}.log"));
-        let mut command = unprivileged(&self.binaries.join("postgres"));
-        command.arg("-D").arg(&self.data);
-        // kill -9 of a process loses nothing that it has written, so fsync would prove nothing.
-        let settings = [
-            &format!("port={}", self.port),
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "fsync=off",
-            CONNECTIONS_MAX,
-        ];
-        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
-        let mut server = Process::start(&mut command, &log, "QUIT");
-        wait::blocking(START_MAX, "the Postgres server", || {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            assert!(!server.has_ended(), "the Postgres server ended:\n{said}");
-            self.is_ready()
-        });
-        *process = Some(server);
-    }
-
-    fn initialise(&self) {
-        let data = self.data.to_str().expect("scratch paths are UTF-8");
-        if rustix::process::getuid().is_root() {
-            std::os::unix::fs::chown(&self.data, Some(NOBODY), Some(NOBODY))
-                .expect("root may give its directory away");
-        }
-        let output = unprivileged(&self.binaries.join("initdb"))
-            .args(["--pgdata", data, "--username", "aerostream"])
-            .args([
-                "--auth",
-                "trust",
-                "--encoding",
-                "UTF8",
-                "--no-locale",
-                "--no-sync",
-            ])
-            .stdin(Stdio::null())
-            .output()
-            .expect("initdb can be started");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "initdb failed:\n{errors}");
-    }
-
-    fn is_ready(&self) -> bool {
-        Command::new(self.binaries.join("pg_isready"))
-            .args([
-                "--quiet",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-            ])
-            .status()
-            .is_ok_and(|status| status.success())
+        self.server()
+            .get_or_insert_with(|| start_server(&self.config));
     }
 
     async fn make_template(&self) {
-        self.administrate("CREATE DATABASE template_it").await;
-        let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let mut connection = PgConnection::connect(&self.url("template_it"))
+        self.administrate(format!("CREATE DATABASE {TEMPLATE}"))
+            .await;
+        let login = self.login.clone().database(TEMPLATE);
+        let pool = PgPoolOptions::new()
+            .connect_with(login)
             .await
             .expect("the template can be connected to");
-        if migrations.is_dir() {
-            sqlx::migrate::Migrator::new(migrations)
-                .await
-                .expect("the migrations can be read")
-                .run_direct(None, &mut connection, false)
-                .await
-                .expect("the migrations can be applied");
-        }
-        connection.close().await.expect("a clean goodbye");
+        let shards = ShardCount::new(SHARDS).expect("a number of shards that may be");
+        store::migrate(&pool, shards)
+            .await
+            .expect("the migrations can be applied");
+        // A database with connections cannot be a template.
+        pool.close().await;
     }
 
-    async fn administrate(&self, sql: &str) {
-        let mut connection = PgConnection::connect(&self.url("postgres"))
+    async fn administrate(&self, sql: String) {
+        let mut connection = PgConnection::connect_with(&self.login)
             .await
             .expect("the server can be connected to");
         connection
-            .execute(sqlx::AssertSqlSafe(sql))
+            .execute(AssertSqlSafe(sql))
             .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+            .expect("the administrator may do it");
         connection.close().await.expect("a clean goodbye");
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://aerostream@127.0.0.1:{}/{database}", self.port)
+        let server = self.server();
+        let url = server.as_ref().expect("the server runs").url();
+        let (base, _) = url.rsplit_once('/').expect("a URL names a database");
+        format!("{base}/{database}")
     }
 
-    fn process(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    fn server(&self) -> MutexGuard<'_, Option<PrivatePostgres>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// User and group id of `nobody`; Postgres refuses to run as root.
-const NOBODY: u32 = 65_534;
-
-fn unprivileged(program: &Path) -> Command {
-    if !rustix::process::getuid().is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command
-        .args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}")])
-        .args(["--clear-groups", "env", "HOME=/tmp"])
-        .arg(program)
-        .current_dir("/");
-    command
+fn start_server(config: &Config) -> PrivatePostgres {
+    let server = PrivatePostgres::start(config).expect("a private server can be started");
+    run::guard(pid_of(&server), "QUIT");
+    server
 }
 
-/// Directory of the newest installed server's programs.
-fn binaries() -> PathBuf {
-    let installed = std::fs::read_dir("/usr/lib/postgresql").expect("postgresql is installed");
-    installed
-        .flatten()
-        .map(|version| version.path().join("bin"))
-        .filter(|bin| bin.join("initdb").is_file())
-        .max()
-        .expect("postgresql has its server installed")
+fn pid_of(server: &PrivatePostgres) -> Pid {
+    let raw = i32::try_from(server.pid()).expect("process ids are small");
+    Pid::from_raw(raw).expect("a process that was started has an id")
 }
