@@ -23,7 +23,7 @@ use crate::{event_log, observe, shutdown, store, worker};
 const VARIABLES: &str = "AEROSTREAM_";
 
 /// Variables that the command line reads itself: no settings.
-const NO_SETTINGS: [&str; 3] = ["CONFIG", "TOKEN", "URL"];
+const NO_SETTINGS: [&str; 4] = ["CONFIG", "TOKEN", "TOKEN_FILE", "URL"];
 
 /// docs/config-reference.toml: every setting with its meaning and default.
 pub const REFERENCE: &str = include_str!("../docs/config-reference.toml");
