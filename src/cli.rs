@@ -47,12 +47,6 @@ enum Command {
     Drone(role::drone::Options),
     /// Issues, inspects and revokes tokens
     Token(role::token::Options),
-    /// Lists, makes and changes fleets
-    Fleet(role::fleet::Options),
-    /// Lists, shows, enrols and retires drones
-    Drone(role::drone::Options),
-    /// Issues, inspects and revokes tokens
-    Token(role::token::Options),
     /// Prints the settings in effect and where each one comes from
     Config(role::config::Arguments),
 }
@@ -61,31 +55,30 @@ impl Cli {
     /// Runs the role to its end.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let Self { settings, command } = self;
+        if let Command::Config(arguments) = &command {
+            role::config::run(arguments, || settings.load())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let config = settings.load()?.config;
         let runtime = tokio::runtime::Runtime::new()?;
-        let done = match command {
-            Command::Config(arguments) => role::config::run(&arguments, || settings.load()),
-            Command::Fleet(options) => runtime.block_on(role::fleet::run(options)),
-            Command::Drone(options) => runtime.block_on(role::drone::run(options)),
-            Command::Token(options) => runtime.block_on(role::token::run(options)),
-            Command::Up(options) => {
-                return runtime.block_on(role::up::run(options, settings.load()?.config));
+        runtime.block_on(async {
+            match command {
+                Command::Up(options) => role::up::run(options, config).await,
+                Command::Worker(options) => role::worker::run(options, config).await,
+                Command::Migrate => role::migrate::run(config).await,
+                Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
+                Command::Verify(options) => role::verify::run(options, config).await,
+                Command::Fleet(options) => succeed(role::fleet::run(options).await),
+                Command::Drone(options) => succeed(role::drone::run(options).await),
+                Command::Token(options) => succeed(role::token::run(options).await),
+                Command::Config(_) => Ok(ExitCode::SUCCESS),
             }
-            Command::Worker(options) => {
-                return runtime.block_on(role::worker::run(options, settings.load()?.config));
-            }
-            Command::Migrate => {
-                return runtime.block_on(role::migrate::run(settings.load()?.config));
-            }
-            Command::Simulate(simulator) => {
-                let config = settings.load()?.config;
-                return runtime.block_on(role::simulate::run(*simulator, config));
-            }
-            Command::Verify(options) => {
-                return runtime.block_on(role::verify::run(options, settings.load()?.config));
-            }
-        };
-        done.map(|()| ExitCode::SUCCESS)
+        })
     }
+}
+
+fn succeed(ended: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 impl Settings {
