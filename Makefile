@@ -66,9 +66,8 @@ doc: ## builds the documentation of the crates
 	@cargo doc $(CARGO_FLAGS) --workspace --no-deps
 
 config-reference: ## writes docs/config-reference.toml from the code
-	@cargo run $(CARGO_FLAGS) --quiet --bin aerostream -- config --reference \
-		>docs/config-reference.toml.new
-	@mv docs/config-reference.toml.new docs/config-reference.toml
+	@UPDATE_CONFIG_REFERENCE=1 cargo test $(CARGO_FLAGS) --package aerostream --test it -- \
+		the_reference_file_is_what_the_code_says
 
 clean: ## removes what was built and fetched; keeps the data in var/
 	@cargo clean

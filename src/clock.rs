@@ -16,3 +16,9 @@ pub fn utc_now() -> UtcMicros {
         .unwrap_or_default();
     UtcMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
+
+/// This moment on the monotonic clock, for deadlines.
+#[must_use]
+pub fn monotonic_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

@@ -1,12 +1,23 @@
 //! The adapters of the event-log port: the embedded log of one machine, and Kafka.
 
 pub mod embedded;
+pub mod kafka;
 pub mod metrics;
 
 use std::time::Duration;
 
 use aerostream_log::Topic;
 use serde::{Deserialize, Serialize};
+
+/// Settings of both adapters; the command line chooses one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The embedded log of one machine.
+    pub embedded: embedded::Config,
+    /// Apache Kafka.
+    pub kafka: kafka::Config,
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 

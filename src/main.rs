@@ -1,1 +1,20 @@
-fn main() {}
+//! Reads the command line and starts the role that it names.
+
+use std::process::ExitCode;
+
+use aerostream::cli::Cli;
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            // `{:#}` prints the chain of causes on one line.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

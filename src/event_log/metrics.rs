@@ -59,3 +59,7 @@ pub(super) fn held_bytes(bytes: u64) {
 pub(super) fn segment_dropped(topic: Topic) {
     metrics::counter!(SEGMENTS_DROPPED, "topic" => topic.suffix()).increment(1);
 }
+
+pub(super) fn client_error() {
+    metrics::counter!(CLIENT_ERRORS).increment(1);
+}

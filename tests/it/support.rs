@@ -9,7 +9,7 @@
 //! let (bootstrap, prefix) = (kafka.bootstrap(), kafka.topic_prefix());
 //! ```
 
-#[expect(dead_code, reason = "waits for the first role that can be started")]
+#[expect(dead_code, reason = "parts wait for the first role that stays")]
 pub mod aerostream;
 mod kafka;
 mod ports;

@@ -36,39 +36,39 @@ struct Layer {
 const GROUND: [&str; 4] = ["clock", "error", "shutdown", "task"];
 
 /// `role`, `cli` and `config` are missing on purpose: `role` wires everything, `cli` names the
-/// roles, and `config` gathers the components' own settings.
+/// roles, and `config` gathers the components' own settings. No component may use them.
 const LAYERS: [Layer; 8] = [
     Layer {
         module: "gateway",
-        below: &["registry", "store", "config"],
+        below: &["registry", "store"],
     },
     Layer {
         module: "registry",
-        below: &["config"],
+        below: &[],
     },
     Layer {
         module: "worker",
-        below: &["store", "config"],
+        below: &["store"],
     },
     Layer {
         module: "event_log",
-        below: &["config"],
+        below: &[],
     },
     Layer {
         module: "store",
-        below: &["config"],
+        below: &[],
     },
     Layer {
         module: "private_postgres",
-        below: &["config"],
+        below: &[],
     },
     Layer {
         module: "observe",
-        below: &["config"],
+        below: &[],
     },
     Layer {
         module: "verify",
-        below: &["store", "config"],
+        below: &["store"],
     },
 ];
 

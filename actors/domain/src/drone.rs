@@ -33,7 +33,8 @@ pub struct AppendId(pub u64);
 /// Limits of the state kept for one drone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Sequence numbers remembered of the newest boot, at least 1; of an earlier one at least half.
+    /// Sequence numbers remembered of the newest boot, at least 1; of an earlier one at least
+    /// half as many.
     pub window: usize,
     /// Boots whose window is kept.
     pub windows_max: usize,

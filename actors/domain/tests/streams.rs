@@ -66,8 +66,16 @@ fn fly(flights: &[Flight], deliveries: &[Delivery], limits: Limits) -> Owner {
     owner
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_arrival_gives_the_same_rows_and_the_same_live_state(

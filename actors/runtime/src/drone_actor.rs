@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aerostream_domain::{
@@ -256,7 +257,8 @@ impl Shell {
     /// The record is durable; the answer still needs the shard to be ours.
     fn acknowledge(&mut self, append: AppendId) {
         if self.context.holds() {
-            self.replies.durable(append);
+            let acknowledged = self.replies.durable(append);
+            self.context.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
         } else {
             self.replies.failed(append, &fenced());
         }

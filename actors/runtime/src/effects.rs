@@ -1,6 +1,7 @@
 //! What the actors write: one telemetry record per drone-batch, boot records, snapshots and marks.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use aerostream_cluster::{ClaimedShard, Ownership};
 use aerostream_domain::DroneSnapshot;
@@ -21,6 +22,8 @@ pub(crate) struct ShardContext {
     pub ownership: Ownership,
     pub config: Arc<Config>,
     pub marks: MarkTracker,
+    /// Samples acknowledged for the first time, since the start.
+    pub acknowledged: AtomicU64,
     /// They do nothing outside tests.
     pub hooks: Hooks,
 }

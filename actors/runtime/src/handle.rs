@@ -112,6 +112,8 @@ pub struct ShardStatus {
     pub passive: usize,
     /// Drones whose actor failed and rests.
     pub failed: usize,
+    /// Samples that became durable and were acknowledged for the first time, since the start.
+    pub acknowledged: u64,
     /// Appends whose effect is not in live state yet.
     pub appends_open: usize,
     /// Telemetry and journal offsets below which every change is in a durable snapshot.

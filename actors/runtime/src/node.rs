@@ -1,6 +1,7 @@
 //! All actors of one node: restored, supervised, fed from the journal, drained.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -207,6 +208,7 @@ impl Supervising {
             ownership: self.parts.ownership.clone(),
             config: Arc::clone(&self.parts.config),
             marks: MarkTracker::new(recovered.telemetry_next),
+            acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });
         let args = ShardArgs { context, recovered };

@@ -29,7 +29,7 @@ impl Reply {
         pending.chain(self.own).collect()
     }
 
-    fn settle(self) {
+    fn settle(self) -> u64 {
         let verdicts: Vec<SampleVerdict> = self
             .verdicts
             .into_iter()
@@ -41,10 +41,11 @@ impl Reply {
                 Verdict::Refused(refusal) => SampleVerdict::Refused(refusal),
             })
             .collect();
-        count(&verdicts);
+        let acknowledged = count(&verdicts);
         // A sender that gave up has closed its end; the samples are durable all the same.
         let _ = self.sender.send(IngestOutcome::Settled(verdicts));
         drop(self.permit);
+        acknowledged
     }
 
     fn retry(self, why: Unavailable) {
@@ -53,13 +54,16 @@ impl Reply {
     }
 }
 
-fn count(verdicts: &[SampleVerdict]) {
+/// Counts the verdicts and tells how many samples are acknowledged for the first time.
+fn count(verdicts: &[SampleVerdict]) -> u64 {
     let of = |wanted: fn(&SampleVerdict) -> bool| verdicts.iter().filter(|v| wanted(v)).count();
     let repeat = of(|v| matches!(v, SampleVerdict::Acknowledged { repeat: true }));
     let refused = of(|v| matches!(v, SampleVerdict::Refused(_)));
     samples(SampleOutcome::Repeat, repeat);
     samples(SampleOutcome::Refused, refused);
-    samples(SampleOutcome::Appended, verdicts.len() - repeat - refused);
+    let appended = verdicts.len() - repeat - refused;
+    samples(SampleOutcome::Appended, appended);
+    appended as u64
 }
 
 /// Admitted batches of one drone, each with the appends it still waits for.
@@ -73,18 +77,20 @@ impl Replies {
     pub fn add(&mut self, reply: Reply) {
         let waits = reply.waits_for();
         if waits.is_empty() {
+            // Nothing was appended, so nothing is acknowledged for the first time.
             reply.settle();
         } else {
             self.waiting.push((waits, reply));
         }
     }
 
-    /// An append ended well: answers every batch that waited for nothing else.
-    pub fn durable(&mut self, append: AppendId) {
+    /// An append ended well: answers every batch that waited for nothing else, and tells how many
+    /// samples that acknowledges for the first time.
+    pub fn durable(&mut self, append: AppendId) -> u64 {
         let ready = self.waiting.extract_if(.., |(waits, _)| {
             waits.remove(&append) && waits.is_empty()
         });
-        ready.for_each(|(_, reply)| reply.settle());
+        ready.map(|(_, reply)| reply.settle()).sum()
     }
 
     /// An append is not known to be durable: every batch that waited for it is to be sent again.

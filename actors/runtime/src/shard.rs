@@ -3,6 +3,7 @@
 mod round;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aerostream_domain::{BootRecord, Drone, DroneId, Offset};
@@ -221,6 +222,7 @@ impl Shard {
             hot,
             passive,
             failed,
+            acknowledged: self.context.acknowledged.load(Ordering::Relaxed),
             appends_open: self.context.marks.open(),
             mark: self.mark,
         }

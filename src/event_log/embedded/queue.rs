@@ -140,7 +140,8 @@ impl Queue {
     /// Takes nothing more and hands out what was never written.
     pub(super) fn abandon(&self, reason: &str) -> Vec<Queued> {
         let mut inner = self.inner();
-        inner.shut = Some(reason.to_owned());
+        // The first reason is the cause; later ones follow from it.
+        inner.shut.get_or_insert_with(|| reason.to_owned());
         inner.bytes = 0;
         inner.waiting.drain(..).collect()
     }

@@ -221,3 +221,27 @@ fn the_good_samples_beside_a_refused_one_go_on() {
     assert_eq!(seqs, [5, 7]);
     bench.check(7, 2, &[(6, 1)], &[Told::Append]);
 }
+
+/// The next owner cannot know how an append of this one ends.
+#[test]
+fn what_waits_is_absent_behind_a_restart() {
+    let mut bench = Bench::new(Limits::default());
+    let record = bench.check(7, 1, &[(5, 1)], &[Told::Append]);
+    bench.apply(record);
+    bench.check(7, 2, &[(6, 1)], &[Told::Append]);
+    bench.drone = Drone::restore(bench.drone.snapshot(), Limits::default());
+    assert_eq!(bench.drone.pending(), 0);
+    bench.check(7, 3, &[(5, 1), (6, 1)], &[Told::Repeat, Told::Append]);
+}
+
+#[test]
+fn a_failed_append_does_not_move_the_window() {
+    let mut bench = Bench::new(Limits {
+        window: 4,
+        ..Limits::default()
+    });
+    bench.check(7, 1, &[(13, 1)], &[Told::Append]);
+    bench.forget(7, 1, &[13]);
+    bench.check(7, 2, &[(9, 1)], &[Told::Append]);
+    bench.check(7, 3, &[(9, 1)], &[Told::Pending(2)]);
+}

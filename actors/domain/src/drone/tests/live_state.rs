@@ -174,3 +174,16 @@ fn a_boot_is_learnt_from_its_telemetry() {
     check(TimeBasis::Utc, None, PowerUpBasis::FirstUtc);
     check(TimeBasis::Received, None, PowerUpBasis::Received);
 }
+
+#[test]
+fn the_newest_receipt_of_the_boot_is_told_in_any_order() {
+    let at = |received| TelemetryRecord {
+        received,
+        ..record_of(BOOT, NOW - s(60), vec![recorded(1, altitude(1.0))])
+    };
+    let mut drone = drone();
+    drone.apply(Offset(1), &at(NOW));
+    drone.apply(Offset(0), &at(NOW - s(5)));
+    assert_eq!(drone.live().received, Some(NOW));
+    assert_eq!(drone.applied_offset(), Some(Offset(1)));
+}

@@ -1,0 +1,82 @@
+//! The command line: which role, and the settings that it overrides.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Loaded, Sources};
+use crate::role;
+
+/// Watch and command fleets of drones.
+#[derive(Debug, Parser)]
+#[command(name = "aerostream", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where settings come from, for every role.
+#[derive(Debug, Args)]
+struct Settings {
+    /// TOML file with settings
+    #[arg(long, global = true, env = "AEROSTREAM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides one setting, for example --set observe.log_format=json
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = parse_override)]
+    overrides: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything on this machine: doors, actors, event log, worker, Postgres, simulated drones
+    Up(role::up::Options),
+    /// Follows Kafka and writes Postgres
+    Worker(role::worker::Options),
+    /// Brings the database to the shape that this build needs
+    Migrate,
+    /// Flies simulated drones against a gateway
+    Simulate(Box<aerostream_simulator::Config>),
+    /// Proves that every acknowledged sample is in Postgres exactly once
+    Verify(role::verify::Options),
+    /// Prints the settings in effect and where each one comes from
+    Config(role::config::Arguments),
+}
+
+impl Cli {
+    /// Runs the role to its end.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { settings, command } = self;
+        if let Command::Config(arguments) = &command {
+            role::config::run(arguments, || settings.load())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let config = settings.load()?.config;
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            match command {
+                Command::Up(options) => role::up::run(options, config).await,
+                Command::Worker(options) => role::worker::run(options, config).await,
+                Command::Migrate => role::migrate::run(config).await,
+                Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
+                Command::Verify(options) => role::verify::run(options, config).await,
+                Command::Config(_) => Ok(ExitCode::SUCCESS),
+            }
+        })
+    }
+}
+
+impl Settings {
+    fn load(self) -> Result<Loaded, crate::config::Error> {
+        Sources::of_process(self.config, self.overrides).load()
+    }
+}
+
+fn parse_override(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected KEY=VALUE".to_owned())?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}

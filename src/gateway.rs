@@ -1,0 +1,21 @@
+//! The doors: they tell who is calling, refuse what is too much or wrong, and route to the actors.
+//! A gateway holds no state that another one would miss.
+
+pub mod auth;
+pub mod dead_letter;
+pub mod grpc;
+pub mod history;
+pub mod http;
+pub mod identity;
+pub mod ingest;
+pub mod json;
+pub mod limit;
+pub mod metrics;
+pub mod ports;
+pub mod server;
+pub mod state;
+
+pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! The keys that make and check tokens. None of their bytes is ever printed.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey};
+use jsonwebtoken::{DecodingKey, EncodingKey, Validation};
+use serde::{Deserialize, Serialize};
+
+/// Shortest HS256 secret, in bytes: as long as the hash.
+pub const SECRET_BYTES_MIN: usize = 32;
+/// Largest key file, in bytes.
+pub const KEY_FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// How tokens are checked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// Keys that tokens may be signed with; each token names one by its `kid`. Default: none, so
+    /// that every token is refused.
+    pub keys: Vec<KeyConfig>,
+    /// Verified tokens that are remembered. Default: 200,000.
+    pub cache_entries_max: usize,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            cache_entries_max: 200_000,
+        }
+    }
+}
+
+/// One key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// Name that tokens give in their `kid` header.
+    pub kid: String,
+    /// The one algorithm that this key is used with.
+    pub algorithm: Algorithm,
+    /// `eddsa`: a PEM file, PKCS#8 private or SPKI public. `hs256`: a file with the secret, at
+    /// least 32 bytes; a line break at its end does not count.
+    pub path: PathBuf,
+}
+
+/// Signature algorithm of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDsa,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+impl Algorithm {
+    const fn jwt(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
+            Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+        }
+    }
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file could not be read or written.
+    #[error("the key file {} could not be {doing}", path.display())]
+    File {
+        path: PathBuf,
+        doing: &'static str,
+        source: io::Error,
+    },
+    /// The file holds no key of the algorithm.
+    #[error("the key file {} holds {problem}", path.display())]
+    Content {
+        path: PathBuf,
+        problem: &'static str,
+    },
+    /// Two keys have one name.
+    #[error("two keys have the kid {kid:?}")]
+    DuplicateKid { kid: String },
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let failed = |source| KeyError::File {
+        path: path.to_owned(),
+        doing: "read",
+        source,
+    };
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > KEY_FILE_BYTES_MAX {
+        return Err(content(path, "more bytes than any key has"));
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn content(path: &Path, problem: &'static str) -> KeyError {
+    KeyError::Content {
+        path: path.to_owned(),
+        problem,
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let mut secret = read(path)?;
+    while matches!(secret.last(), Some(b'\n' | b'\r')) {
+        secret.pop();
+    }
+    if secret.len() < SECRET_BYTES_MIN {
+        return Err(content(path, "a secret of less than 32 bytes"));
+    }
+    Ok(secret)
+}
+
+fn read_pem(path: &Path) -> Result<String, KeyError> {
+    String::from_utf8(read(path)?).map_err(|_| content(path, "no PEM text"))
+}
+
+/// A key that makes tokens.
+#[derive(Clone)]
+pub struct SigningKey {
+    pub(super) kid: String,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: EncodingKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SigningKey {
+    /// Reads the private part of a key.
+    ///
+    /// # Errors
+    /// The file cannot be read or has no private key of the algorithm.
+    pub fn load(config: &KeyConfig) -> Result<Self, KeyError> {
+        let key = match config.algorithm {
+            Algorithm::Hs256 => EncodingKey::from_secret(&read_secret(&config.path)?),
+            Algorithm::EdDsa => {
+                let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&read_pem(&config.path)?)
+                    .map_err(|_| content(&config.path, "no Ed25519 private key in PKCS#8 PEM"))?;
+                let der = key
+                    .to_pkcs8_der()
+                    .map_err(|_| content(&config.path, "a key that cannot be encoded"))?;
+                EncodingKey::from_ed_der(der.as_bytes())
+            }
+        };
+        Ok(Self {
+            kid: config.kid.clone(),
+            algorithm: config.algorithm,
+            key,
+        })
+    }
+
+    pub(super) fn header(&self) -> jsonwebtoken::Header {
+        let mut header = jsonwebtoken::Header::new(self.algorithm.jwt());
+        header.kid = Some(self.kid.clone());
+        header
+    }
+}
+
+/// Makes a new Ed25519 key and writes it as PKCS#8 PEM, readable by its owner only.
+///
+/// # Errors
+/// The file exists already or cannot be written; an existing key is never replaced.
+pub fn generate(path: &Path) -> Result<(), KeyError> {
+    let key = ed25519_dalek::SigningKey::from_bytes(&rand::random());
+    let pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|_| content(path, "a key that cannot be encoded"))?;
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(pem.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| KeyError::File {
+        path: path.to_owned(),
+        doing: "written",
+        source,
+    })
+}
+
+/// What checks the tokens of one key: that key with that algorithm and no other.
+pub(super) struct Verifier {
+    kid: String,
+    pub(super) key: DecodingKey,
+    pub(super) validation: Validation,
+}
+
+/// Every key that tokens may be signed with.
+pub struct KeyRing {
+    verifiers: Vec<Verifier>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kids = self.verifiers.iter().map(|verifier| &verifier.kid);
+        f.debug_list().entries(kids).finish()
+    }
+}
+
+impl KeyRing {
+    /// Reads the public part, or the secret, of every key.
+    ///
+    /// # Errors
+    /// A file cannot be read or has no key of its algorithm; two keys have one name.
+    pub fn load(keys: &[KeyConfig]) -> Result<Self, KeyError> {
+        let mut verifiers: Vec<Verifier> = Vec::with_capacity(keys.len());
+        for config in keys {
+            if verifiers.iter().any(|other| other.kid == config.kid) {
+                return Err(KeyError::DuplicateKid {
+                    kid: config.kid.clone(),
+                });
+            }
+            let mut validation = Validation::new(config.algorithm.jwt());
+            validation.set_required_spec_claims(&["exp"]);
+            validation.leeway = 0;
+            validation.validate_nbf = true;
+            validation.validate_aud = false;
+            verifiers.push(Verifier {
+                kid: config.kid.clone(),
+                key: decoding_key(config)?,
+                validation,
+            });
+        }
+        Ok(Self { verifiers })
+    }
+
+    pub(super) fn verifier(&self, kid: &str) -> Option<&Verifier> {
+        self.verifiers.iter().find(|verifier| verifier.kid == kid)
+    }
+}
+
+fn decoding_key(config: &KeyConfig) -> Result<DecodingKey, KeyError> {
+    if config.algorithm == Algorithm::Hs256 {
+        return Ok(DecodingKey::from_secret(&read_secret(&config.path)?));
+    }
+    let pem = read_pem(&config.path)?;
+    let public = match ed25519_dalek::SigningKey::from_pkcs8_pem(&pem) {
+        Ok(private) => private.verifying_key(),
+        Err(_) => ed25519_dalek::VerifyingKey::from_public_key_pem(&pem)
+            .map_err(|_| content(&config.path, "no Ed25519 key in PEM"))?,
+    };
+    if public.is_weak() {
+        return Err(content(&config.path, "a weak Ed25519 key"));
+    }
+    Ok(DecodingKey::from_ed_der(public.as_bytes()))
+}

@@ -1,0 +1,106 @@
+//! The REST door.
+//!
+//! | method and path | who | what |
+//! |---|---|---|
+//! | `POST /api/v1/telemetry` | drone, relay | samples in; see [`telemetry`] for the answers |
+//! | `GET /api/v1/drones` | viewer, operator, admin | drones that were heard, by id |
+//! | `GET /api/v1/drones/{id}` | the same, and the drone | live state |
+//! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past |
+//! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
+//! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
+//! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
+//! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
+
+pub mod body;
+pub mod input;
+pub mod probe;
+pub mod problem;
+pub mod read;
+pub mod registry;
+pub mod reply;
+pub mod telemetry;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::{get, patch, post};
+use tokio::net::TcpListener;
+
+use self::problem::Refusal;
+use super::auth::Caller;
+use super::server::{self, Protocol};
+use super::state::Gateway;
+use crate::error::{ErrorCode, Problem};
+
+/// Serves the REST door until `shutdown`.
+///
+/// # Errors
+/// The listener is not bound.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let config = gateway.config.http.server.clone();
+    let router = router(gateway);
+    server::serve(listener, router, (Protocol::Http1, &config), shutdown).await
+}
+
+/// Every route of the REST door.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/", get(probe::root))
+        .route("/healthz", get(probe::healthz))
+        .route("/readyz", get(probe::readyz))
+        .route("/metrics", get(probe::metrics))
+        .route("/api/v1/telemetry", post(telemetry::ingest))
+        .route("/api/v1/drones", get(read::drones).post(registry::enrol))
+        .route("/api/v1/drones/{id}", get(read::drone))
+        .route("/api/v1/drones/{id}/telemetry", get(read::past))
+        .route("/api/v1/drones/{id}/retire", post(registry::retire))
+        .route(
+            "/api/v1/fleets",
+            get(registry::fleets).post(registry::create_fleet),
+        )
+        .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
+        .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
+        .route("/api/v1/tokens/revoke", post(registry::revoke))
+        .method_not_allowed_fallback(async || {
+            Refusal::from(Problem::new(
+                ErrorCode::MethodNotAllowed,
+                "this path has other methods; see the header `allow`",
+            ))
+        })
+        .fallback(async || {
+            Refusal::from(Problem::new(
+                ErrorCode::NotFound,
+                "there is no such path; `/` tells which there are",
+            ))
+        })
+        .with_state(gateway)
+}
+
+/// A caller who was let in: whoever takes this as an argument is closed to everybody else.
+#[derive(Debug)]
+pub struct Known(pub Arc<Caller>);
+
+impl FromRequestParts<Arc<Gateway>> for Known {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Self, Refusal> {
+        let authorization = parts.headers.get(AUTHORIZATION);
+        let authorization = authorization.and_then(|value| value.to_str().ok());
+        Ok(Self(gateway.caller(authorization)?))
+    }
+}
+
+type Shared = State<Arc<Gateway>>;

@@ -1,0 +1,293 @@
+//! Questions about drones: who is there, how they are, how they were.
+
+use std::time::Duration;
+
+use super::reply::Json;
+use aerostream_actors::{DroneSummary, LiveView};
+use aerostream_domain::drone::live::Stamp;
+use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
+use aerostream_proto::v1;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::input::{self, PAGE_DEFAULT};
+use super::problem::Refusal;
+use super::{Known, Shared};
+use crate::clock;
+use crate::error::{ErrorCode, Problem};
+use crate::gateway::auth::{Action, Principal, Scope};
+use crate::gateway::ingest::unavailable;
+use crate::gateway::json::enums::{Lower, Whole};
+use crate::gateway::json::shape::{self, Time, parse_time};
+use crate::gateway::limit::RETRY_AFTER;
+use crate::gateway::ports::PastSample;
+use crate::gateway::state::{Gateway, allow, no_drone};
+
+/// Pages of actors that are looked through for one page of a caller who sees few of them.
+const ROUNDS_MAX: usize = 8;
+/// What is told of the past unless the caller says otherwise.
+const PAST_DEFAULT: Duration = Duration::from_secs(600);
+
+/// Which page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Id of the last entry of the page before.
+    pub after: Option<String>,
+    pub limit: Option<usize>,
+}
+
+/// `GET /api/v1/drones`: drones that were heard and that the caller may see, by id. A page may be
+/// shorter than its limit; the list is over when there is no `next_after`.
+pub async fn drones(
+    State(gateway): Shared,
+    Known(caller): Known,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    allow(&caller.principal, Action::ReadFleet)?;
+    let page = input::query(page)?;
+    let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
+    let mut after = page.after.as_deref().map(input::drone_id).transpose()?;
+    let mut drones = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let page = gateway.behind.drones.list(after, limit).await;
+        let page = page.map_err(|reason| unavailable(&reason))?;
+        after = page.next_after;
+        for summary in page.drones {
+            if drones.len() == limit {
+                break;
+            }
+            if let Some(line) = visible(&gateway, &caller.principal, &summary) {
+                drones.push(line);
+                // Where the page ends is decided by what the caller sees.
+                if drones.len() == limit {
+                    after = Some(summary.drone);
+                }
+            }
+        }
+        if after.is_none() || drones.len() == limit {
+            break;
+        }
+    }
+    let next_after = after.map(|drone| drone.to_string());
+    Ok(Json(json!({ "drones": drones, "next_after": next_after })))
+}
+
+fn visible(gateway: &Gateway, caller: &Principal, summary: &DroneSummary) -> Option<Value> {
+    let fleet = gateway.registry().fleet_of(&summary.drone);
+    let seen = match &fleet {
+        Some(fleet) => caller.scope.contains(fleet),
+        None => caller.scope == Scope::All,
+    };
+    seen.then(|| {
+        json!({
+            "drone_id": summary.drone.as_str(),
+            "fleet_id": fleet.as_ref().map(FleetId::as_str),
+            "boot": summary.boot.map(|boot| Whole(boot.0)),
+            "received_us": summary.last_received.map(|at| at.0),
+            "latitude_deg": summary.latitude_deg,
+            "longitude_deg": summary.longitude_deg,
+            "relative_altitude_m": summary.relative_altitude_m,
+            "battery_percent": summary.battery_percent,
+            "armed": summary.armed,
+        })
+    })
+}
+
+/// `GET /api/v1/drones/{id}`: live state from the drone's actor; the database is not asked.
+pub async fn drone(
+    State(gateway): Shared,
+    Known(caller): Known,
+    Path(drone): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let drone = input::drone_id(&drone)?;
+    let fleet = gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
+    let view = gateway.behind.drones.live(&drone).await;
+    let view = view.map_err(|reason| unavailable(&reason))?;
+    if view.is_none() && fleet.is_none() {
+        return Err(no_drone().into());
+    }
+    let live = view.map(|view| live(view, clock::utc_now()));
+    let fleet = fleet.as_ref().map(FleetId::as_str);
+    let told = json!({ "drone_id": drone.as_str(), "fleet_id": fleet, "live": live });
+    Ok(Json(told))
+}
+
+fn live(view: LiveView, now: UtcMicros) -> Value {
+    let state = view.live;
+    let newest = state.newest.map(|newest| {
+        json!({
+            "seq": newest.seq.0,
+            "time_us": newest.time.0,
+            "time": Time(newest.time.0),
+            "basis": Lower(v1::TimeBasis::from(newest.basis)),
+            "since_boot_us": newest.since_boot.map(|since| since.0),
+        })
+    });
+    let stamp = |stamp: &Stamp| {
+        json!({
+            "seq": stamp.seq.0,
+            "time_us": stamp.time.0,
+            "age_ms": age_ms(stamp.time, now),
+        })
+    };
+    let stamps = &state.stamps;
+    let single = [
+        ("position", stamps.position),
+        ("velocity", stamps.velocity),
+        ("attitude", stamps.attitude),
+        ("link", stamps.link),
+        ("home", stamps.home),
+        ("mission", stamps.mission),
+        ("health", stamps.health),
+        ("wind", stamps.wind),
+        ("state", stamps.state),
+        ("text", stamps.text),
+    ];
+    let mut told = Map::new();
+    for (group, at) in single {
+        if let Some(at) = at {
+            told.insert(group.to_owned(), stamp(&at));
+        }
+    }
+    for (group, list) in [("gnss", &stamps.gnss), ("battery", &stamps.battery)] {
+        let entries = list.iter().map(|(id, at)| (id.to_string(), stamp(at)));
+        told.insert(group.to_owned(), Value::Object(entries.collect()));
+    }
+    let extras = stamps
+        .extras
+        .iter()
+        .map(|(name, at)| (name.clone(), stamp(at)));
+    told.insert("extras".to_owned(), Value::Object(extras.collect()));
+    let content = Sample {
+        content: state.groups,
+        ..Sample::default()
+    };
+    let groups = shape::Sample {
+        seq: None,
+        ..v1::Sample::from(content).into()
+    };
+    json!({
+        "boot": state.boot.map(|boot| Whole(boot.0)),
+        "power_up_us": state.power_up.map(|at| at.0),
+        "received_us": state.received.map(|at| at.0),
+        "age_ms": state.received.map(|at| age_ms(at, now)),
+        "samples": state.samples,
+        "hot": view.hot,
+        "offset": view.offset.map(|offset| offset.0),
+        "newest": newest,
+        "groups": groups,
+        "stamps": told,
+    })
+}
+
+/// Milliseconds since a point in time; negative if the drone's clock is ahead.
+fn age_ms(time: UtcMicros, now: UtcMicros) -> i64 {
+    now.0.saturating_sub(time.0) / 1000
+}
+
+/// Which part of the past.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Past {
+    /// First moment, RFC 3339 or microseconds since 1970.
+    from: Option<String>,
+    /// Moment behind the last.
+    to: Option<String>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct PastReply {
+    boot: Whole,
+    time_us: i64,
+    time: Time,
+    basis: Lower<v1::TimeBasis>,
+    #[serde(flatten)]
+    sample: shape::Sample,
+}
+
+/// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default. When there is
+/// more than the limit, `next_from` is where to go on.
+pub async fn past(
+    State(gateway): Shared,
+    Known(caller): Known,
+    Path(drone): Path<String>,
+    past: Result<Query<Past>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let drone = input::drone_id(&drone)?;
+    gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
+    let past = input::query(past)?;
+    let max = gateway.config.http.history_max;
+    let limit = input::limit(past.limit, max, max)?;
+    let range = range(&past, clock::utc_now())?;
+    let samples = samples(&gateway, &drone, range.clone(), limit).await?;
+    let next_from = (samples.len() == limit)
+        .then(|| samples.last().map(|last| last.sample.time.0))
+        .flatten();
+    let samples: Vec<PastReply> = samples.into_iter().map(past_reply).collect();
+    let told = json!({
+        "drone_id": drone.as_str(),
+        "from_us": range.start.0,
+        "to_us": range.end.0,
+        "samples": samples,
+        "next_from": next_from,
+    });
+    Ok(Json(told))
+}
+
+fn past_reply(past: PastSample) -> PastReply {
+    let recorded = v1::RecordedSample::from(past.sample);
+    PastReply {
+        boot: Whole(past.boot.0),
+        time_us: recorded.time_us,
+        time: Time(recorded.time_us),
+        basis: Lower(recorded.basis()),
+        sample: recorded.sample.unwrap_or_default().into(),
+    }
+}
+
+fn moment(field: &'static str, text: Option<&String>) -> Result<Option<UtcMicros>, Problem> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    // A plus sign of RFC 3339 is a space once a form decoder had it.
+    let parsed = text
+        .parse()
+        .ok()
+        .or_else(|| parse_time(&text.replace(' ', "+")));
+    parsed.map(|moment| Some(UtcMicros(moment))).ok_or_else(|| {
+        let detail = "must be RFC 3339, such as `2026-05-01T12:00:00Z`, or microseconds since 1970";
+        Problem::new(ErrorCode::Invalid, detail).at(field)
+    })
+}
+
+fn range(past: &Past, now: UtcMicros) -> Result<std::ops::Range<UtcMicros>, Problem> {
+    let to = moment("to", past.to.as_ref())?.unwrap_or(now);
+    let from = moment("from", past.from.as_ref())?.unwrap_or(to - PAST_DEFAULT);
+    if from < to {
+        return Ok(from..to);
+    }
+    Err(Problem::new(ErrorCode::Invalid, "must be earlier than `to`").at("from"))
+}
+
+async fn samples(
+    gateway: &Gateway,
+    drone: &DroneId,
+    range: std::ops::Range<UtcMicros>,
+    limit: usize,
+) -> Result<Vec<PastSample>, Problem> {
+    let down = |detail: &'static str| {
+        Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
+    };
+    let history = gateway.behind.history.as_ref();
+    let history = history.ok_or_else(|| down("this gateway has no database"))?;
+    let samples = history.samples(drone, range, limit).await;
+    samples.map_err(|error| {
+        let source = error.source.to_string();
+        tracing::warn!(error = %error, error.source = source, "history not read");
+        down("the database does not answer now; live state does")
+    })
+}

@@ -1,0 +1,337 @@
+//! Questions and changes of the registry.
+
+use super::reply::Json;
+use aerostream_domain::UtcMicros;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::input::{self, PAGE_DEFAULT};
+use super::problem::Refusal;
+use super::read::Page;
+use super::{Known, Shared, body};
+use crate::clock;
+use crate::error::{ErrorCode, Problem};
+use crate::gateway::auth::{Action, Caller, Principal, Scope};
+use crate::gateway::limit::RETRY_AFTER;
+use crate::gateway::state::{Gateway, allow, no_drone};
+use crate::registry::change::LABEL_BYTES_MAX;
+use crate::registry::{
+    Credential, Drone, Enrolment, Fleet, FleetPatch, Request, Revocation, Versioned, WriteError,
+};
+
+/// Drones that a fleet may have unless its maker says otherwise.
+const DRONES_MAX_DEFAULT: u32 = 10_000;
+
+/// Whether drones come by themselves.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EnrolmentName {
+    Closed,
+    Auto,
+}
+
+impl From<EnrolmentName> for Enrolment {
+    fn from(name: EnrolmentName) -> Self {
+        match name {
+            EnrolmentName::Closed => Self::Closed,
+            EnrolmentName::Auto => Self::Auto,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFleet {
+    fleet_id: String,
+    #[serde(default)]
+    name: String,
+    enrolment: Option<EnrolmentName>,
+    drones_max: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FleetChange {
+    name: Option<String>,
+    enrolment: Option<EnrolmentName>,
+    drones_max: Option<u32>,
+    /// Version that the caller saw; another one is a conflict.
+    version: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewDrone {
+    drone_id: String,
+    fleet_id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    r#type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndedToken {
+    /// The token's `jti`.
+    token_id: String,
+    /// The token's `exp`, seconds since 1970; after it the revocation is forgotten.
+    expires: u64,
+    #[serde(default)]
+    reason: String,
+}
+
+fn by(caller: &Caller) -> Request<'_> {
+    Request {
+        principal: &caller.principal.subject,
+        at: clock::utc_now(),
+    }
+}
+
+fn label(field: &'static str, text: &str) -> Result<(), Problem> {
+    if text.len() <= LABEL_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!("must have at most {LABEL_BYTES_MAX} bytes");
+    Err(Problem::new(ErrorCode::Invalid, detail).at(field))
+}
+
+fn unwritten(error: &WriteError) -> Problem {
+    let text = error.to_string();
+    match error {
+        WriteError::Conflict { .. } => Problem::new(ErrorCode::Conflict, text),
+        WriteError::FleetUnknown { .. } => Problem::new(ErrorCode::NotFound, text).at("fleet_id"),
+        WriteError::DroneUnknown { .. } => Problem::new(ErrorCode::NotFound, text).at("drone_id"),
+        WriteError::FleetFull { .. } => Problem::new(ErrorCode::Conflict, text).at("fleet_id"),
+        WriteError::NotCaughtUp | WriteError::LogDown { .. } => {
+            Problem::new(ErrorCode::Unavailable, text).retry_after(RETRY_AFTER)
+        }
+        WriteError::Unknown { .. } => Problem::new(ErrorCode::DeadlinePassed, text),
+    }
+}
+
+async fn read<T: DeserializeOwned>(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, Problem> {
+    let mut permit = gateway.permit(caller);
+    let body = body::read(headers, body, &gateway.config.http, &mut permit).await?;
+    input::json(&body)
+}
+
+fn fleet_reply(fleet: &Versioned<Fleet>, active: u32) -> Value {
+    let enrolment = match fleet.entity.enrolment {
+        Enrolment::Closed => "closed",
+        Enrolment::Auto => "auto",
+    };
+    json!({
+        "fleet_id": fleet.entity.id.as_str(),
+        "name": fleet.entity.name,
+        "enrolment": enrolment,
+        "drones_max": fleet.entity.drones_max,
+        "drones_active": active,
+        "version": fleet.version.0,
+    })
+}
+
+fn drone_reply(drone: &Versioned<Drone>) -> Value {
+    let credential = match drone.entity.credential {
+        Credential::Active => "active",
+        Credential::Retired => "retired",
+    };
+    json!({
+        "drone_id": drone.entity.id.as_str(),
+        "fleet_id": drone.entity.fleet.as_str(),
+        "name": drone.entity.name,
+        "type": drone.entity.kind,
+        "credential": credential,
+        "version": drone.version.0,
+    })
+}
+
+/// `GET /api/v1/fleets`: fleets of the caller's scope, by id.
+pub async fn fleets(
+    State(gateway): Shared,
+    Known(caller): Known,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    allow(&caller.principal, Action::ReadFleet)?;
+    let page = input::query(page)?;
+    let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
+    let after = page.after.as_deref().map(input::fleet_id).transpose()?;
+    let registry = gateway.registry().read();
+    let seen = registry
+        .fleets(after.as_ref())
+        .filter(|fleet| caller.principal.scope.contains(&fleet.entity.id));
+    let fleets: Vec<Value> = seen
+        .take(limit)
+        .map(|fleet| fleet_reply(fleet, registry.active_drones(&fleet.entity.id)))
+        .collect();
+    let next_after = next_after(&fleets, limit, "fleet_id");
+    Ok(Json(json!({ "fleets": fleets, "next_after": next_after })))
+}
+
+fn next_after(entries: &[Value], limit: usize, id: &str) -> Option<Value> {
+    let last = entries.last().filter(|_| entries.len() == limit)?;
+    last.get(id).cloned()
+}
+
+/// `GET /api/v1/fleets/{id}/drones`: every enrolled drone of a fleet, heard or not, by id.
+pub async fn fleet_drones(
+    State(gateway): Shared,
+    Known(caller): Known,
+    Path(fleet): Path<String>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let fleet = input::fleet_id(&fleet)?;
+    gateway.allow_fleet(&caller.principal, Action::ReadFleet, &fleet)?;
+    let page = input::query(page)?;
+    let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
+    let after = page.after.as_deref().map(input::drone_id).transpose()?;
+    let registry = gateway.registry().read();
+    if registry.fleet(&fleet).is_none() {
+        return Err(unwritten(&WriteError::FleetUnknown { fleet }).into());
+    }
+    let members = registry.members(&fleet, after.as_ref());
+    let drones: Vec<Value> = members.take(limit).map(drone_reply).collect();
+    let next_after = next_after(&drones, limit, "drone_id");
+    Ok(Json(json!({ "drones": drones, "next_after": next_after })))
+}
+
+/// `POST /api/v1/fleets`: makes a fleet.
+pub async fn create_fleet(
+    State(gateway): Shared,
+    Known(caller): Known,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    allow(&caller.principal, Action::ChangeRegistry)?;
+    let asked: NewFleet = read(&gateway, &caller, &headers, body).await?;
+    let id = input::fleet_id(&asked.fleet_id)?;
+    in_scope(&caller.principal, &id)?;
+    label("name", &asked.name)?;
+    let fleet = Fleet {
+        id,
+        name: asked.name,
+        enrolment: asked.enrolment.map_or(Enrolment::Closed, Into::into),
+        drones_max: asked.drones_max.unwrap_or(DRONES_MAX_DEFAULT),
+    };
+    let made = gateway.registry().create_fleet(fleet, by(&caller)).await;
+    let made = made.map_err(|error| unwritten(&error))?;
+    Ok((StatusCode::CREATED, Json(fleet_reply(&made, 0))))
+}
+
+fn in_scope(caller: &Principal, fleet: &aerostream_domain::FleetId) -> Result<(), Problem> {
+    if caller.scope.contains(fleet) {
+        return Ok(());
+    }
+    let detail = "this token may change fleets of its scope only";
+    Err(Problem::new(ErrorCode::Forbidden, detail).at("fleet_id"))
+}
+
+/// `PATCH /api/v1/fleets/{id}`: changes what the body names.
+pub async fn change_fleet(
+    State(gateway): Shared,
+    Known(caller): Known,
+    Path(fleet): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Refusal> {
+    let fleet = input::fleet_id(&fleet)?;
+    gateway.allow_fleet(&caller.principal, Action::ChangeRegistry, &fleet)?;
+    let asked: FleetChange = read(&gateway, &caller, &headers, body).await?;
+    label("name", asked.name.as_deref().unwrap_or_default())?;
+    let patch = FleetPatch {
+        replaces: asked.version.map(aerostream_domain::Offset),
+        name: asked.name,
+        enrolment: asked.enrolment.map(Into::into),
+        drones_max: asked.drones_max,
+    };
+    let made = gateway
+        .registry()
+        .change_fleet(&fleet, patch, by(&caller))
+        .await;
+    let made = made.map_err(|error| unwritten(&error))?;
+    let active = gateway.registry().read().active_drones(&fleet);
+    Ok(Json(fleet_reply(&made, active)))
+}
+
+/// `POST /api/v1/drones`: enrols a drone.
+pub async fn enrol(
+    State(gateway): Shared,
+    Known(caller): Known,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    allow(&caller.principal, Action::ChangeRegistry)?;
+    let asked: NewDrone = read(&gateway, &caller, &headers, body).await?;
+    let fleet = input::fleet_id(&asked.fleet_id)?;
+    in_scope(&caller.principal, &fleet)?;
+    label("name", &asked.name)?;
+    label("type", &asked.r#type)?;
+    let drone = Drone {
+        id: input::drone_id(&asked.drone_id)?,
+        fleet,
+        name: asked.name,
+        kind: asked.r#type,
+        credential: Credential::Active,
+    };
+    let made = gateway.registry().enrol(drone, by(&caller)).await;
+    let made = made.map_err(|error| unwritten(&error))?;
+    Ok((StatusCode::CREATED, Json(drone_reply(&made))))
+}
+
+/// `POST /api/v1/drones/{id}/retire`: ends a drone's right to send; its history stays.
+pub async fn retire(
+    State(gateway): Shared,
+    Known(caller): Known,
+    Path(drone): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let drone = input::drone_id(&drone)?;
+    let fleet = gateway.allow_drone(&caller.principal, Action::ChangeRegistry, &drone)?;
+    fleet.ok_or_else(no_drone)?;
+    let made = gateway.registry().retire(&drone, by(&caller)).await;
+    let made = made.map_err(|error| unwritten(&error))?;
+    Ok(Json(drone_reply(&made)))
+}
+
+/// `POST /api/v1/tokens/revoke`: ends a token. A token's id does not tell its fleets, so this is
+/// for those who reach every fleet.
+pub async fn revoke(
+    State(gateway): Shared,
+    Known(caller): Known,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Refusal> {
+    allow(&caller.principal, Action::ChangeRegistry)?;
+    if caller.principal.scope != Scope::All {
+        let detail = "only a token that reaches every fleet may revoke tokens";
+        return Err(Problem::new(ErrorCode::Forbidden, detail).into());
+    }
+    let asked: EndedToken = read(&gateway, &caller, &headers, body).await?;
+    if asked.token_id.is_empty() {
+        return Err(Problem::new(ErrorCode::Invalid, "must not be empty")
+            .at("token_id")
+            .into());
+    }
+    label("token_id", &asked.token_id)?;
+    label("reason", &asked.reason)?;
+    let expires = i64::try_from(asked.expires.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+    let revocation = Revocation {
+        token_id: asked.token_id.clone(),
+        token_expires: UtcMicros(expires),
+        reason: asked.reason,
+    };
+    let version = gateway.registry().revoke(revocation, by(&caller)).await;
+    let version = version.map_err(|error| unwritten(&error))?;
+    Ok(Json(
+        json!({ "token_id": asked.token_id, "version": version.0 }),
+    ))
+}

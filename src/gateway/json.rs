@@ -1,0 +1,8 @@
+//! JSON of the REST door: its shapes, how requests are read and how answers are written.
+
+pub mod enums;
+pub mod reply;
+pub mod request;
+pub mod shape;
+
+pub use request::{Request, Shape};

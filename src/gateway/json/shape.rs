@@ -1,0 +1,341 @@
+//! The sample as JSON, field by field as in `telemetry.proto`, and its only conversion from and to
+//! the wire. Fields have the units and ranges of `telemetry.proto`.
+
+use aerostream_proto::v1;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::enums::{Lower, Real32, Real64, Whole};
+
+macro_rules! group {
+    (
+        $name:ident { $($field:ident: $type:ty),* $(,)? }
+        $(codes { $($code:ident: $enum:ident),* $(,)? })?
+        $(plain { $($plain:ident: $plain_type:ty),* $(,)? })?
+        $(list { $list:ident: $item:ty })?
+    ) => {
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(
+                #[serde(default)]
+                pub $plain: $plain_type,
+            )*)?
+            $(
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $field: Option<$type>,
+            )*
+            $($(
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $code: Option<Lower<v1::$enum>>,
+            )*)?
+            $(
+                #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                pub $list: Vec<$item>,
+            )?
+        }
+
+        impl From<$name> for v1::$name {
+            fn from(json: $name) -> Self {
+                Self {
+                    $($($plain: json.$plain,)*)?
+                    $($field: json.$field.map(Into::into),)*
+                    $($($code: Lower::number(json.$code),)*)?
+                    $($list: json.$list.into_iter().map(Into::into).collect(),)?
+                }
+            }
+        }
+
+        impl From<v1::$name> for $name {
+            fn from(wire: v1::$name) -> Self {
+                Self {
+                    $($($plain: wire.$plain,)*)?
+                    $($field: wire.$field.map(Into::into),)*
+                    $($($code: Lower::of(wire.$code),)*)?
+                    $($list: wire.$list.into_iter().map(Into::into).collect(),)?
+                }
+            }
+        }
+    };
+}
+
+group! { Position {
+    latitude_deg: Real64, longitude_deg: Real64, absolute_altitude_m: Real64,
+    ellipsoid_altitude_m: Real64, relative_altitude_m: Real64, terrain_altitude_m: Real64,
+} }
+group! { Velocity {
+    north_m_s: Real32, east_m_s: Real32, down_m_s: Real32, ground_speed_m_s: Real32,
+    air_speed_m_s: Real32, heading_deg: Real32, course_deg: Real32,
+} }
+group! { Attitude {
+    roll_deg: Real32, pitch_deg: Real32, yaw_deg: Real32,
+    roll_rate_deg_s: Real32, pitch_rate_deg_s: Real32, yaw_rate_deg_s: Real32,
+} }
+group! {
+    Gnss {
+        fix_type_raw: u32, num_satellites: u32, hdop: Real32, vdop: Real32,
+        horizontal_uncertainty_m: Real32, vertical_uncertainty_m: Real32,
+        velocity_uncertainty_m_s: Real32,
+    }
+    codes { fix_type: FixType }
+    plain { id: u32 }
+}
+group! { Link {
+    rssi_dbm: Real32, remote_rssi_dbm: Real32, noise_dbm: Real32, loss_percent: Real32,
+    latency_ms: Real32,
+} }
+group! { Home {
+    latitude_deg: Real64, longitude_deg: Real64, absolute_altitude_m: Real64, distance_m: Real32,
+} }
+group! {
+    Mission { current: u32, total: u32, distance_to_item_m: Real32 }
+    codes { state: MissionState }
+}
+group! { Health {
+    sensors_present: u32, sensors_enabled: u32, sensors_healthy: u32, cpu_load_percent: Real32,
+    vibration_m_s2: Real32, estimator_flags: u32,
+} }
+group! { Wind { speed_m_s: Real32, direction_from_deg: Real32, vertical_m_s: Real32 } }
+group! {
+    State { armed: bool, flight_mode_raw: u32 }
+    codes {
+        flight_mode: FlightMode, dialect: Dialect, landed_state: LandedState,
+        system_status: SystemStatus,
+    }
+}
+group! { Text { severity: u32 } plain { text: String } }
+group! {
+    Battery {
+        remaining_percent: Real32, voltage_v: Real32, current_battery_a: Real32,
+        capacity_consumed_ah: Real32, temperature_degc: Real32, time_remaining_s: Real32,
+    }
+    plain { id: u32 }
+    list { cells_v: Real32 }
+}
+
+/// A value without column: exactly one of the four kinds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extra {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<Real64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integer: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl From<Extra> for v1::Extra {
+    fn from(json: Extra) -> Self {
+        use v1::extra::Value;
+        let number = json.number.map(|number| Value::Number(number.0));
+        let value = number
+            .or_else(|| json.integer.map(Value::Integer))
+            .or_else(|| json.flag.map(Value::Flag))
+            .or_else(|| json.text.map(Value::Text));
+        Self {
+            name: json.name,
+            value,
+        }
+    }
+}
+
+impl From<v1::Extra> for Extra {
+    fn from(wire: v1::Extra) -> Self {
+        use v1::extra::Value;
+        let mut json = Self {
+            name: wire.name,
+            number: None,
+            integer: None,
+            flag: None,
+            text: None,
+        };
+        match wire.value {
+            Some(Value::Number(number)) => json.number = Some(Real64(number)),
+            Some(Value::Integer(integer)) => json.integer = Some(integer),
+            Some(Value::Flag(flag)) => json.flag = Some(flag),
+            Some(Value::Text(text)) => json.text = Some(text),
+            None => {}
+        }
+        json
+    }
+}
+
+/// A point in time as RFC 3339 text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanos = i128::from(self.0) * 1000;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
+        let text = time.and_then(|time| time.format(&Rfc3339).ok());
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        parse_time(&text).map(Self).ok_or_else(|| {
+            let expected = "RFC 3339, such as `2026-05-01T12:00:00.5Z`";
+            serde::de::Error::custom(format!("{text:?} is not a time; expected {expected}"))
+        })
+    }
+}
+
+/// Microseconds since 1970 of RFC 3339 text.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos() / 1000).ok()
+}
+
+/// Bytes as base64 text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(text.as_bytes()).map(Self);
+        bytes.map_err(|_| serde::de::Error::custom("not base64; expected standard base64 text"))
+    }
+}
+
+/// A sample. The last four fields are for a request that is one lone sample.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sample {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_us: Option<i64>,
+    /// The same as `utc_us`, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_boot_us: Option<u64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub velocity: Option<Velocity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attitude: Option<Attitude>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gnss: Vec<Gnss>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub battery: Vec<Battery>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mission: Option<Mission>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wind: Option<Wind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<Extra>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Base64>,
+    #[serde(skip_serializing)]
+    pub drone_id: Option<String>,
+    #[serde(skip_serializing)]
+    pub boot: Option<Whole>,
+    #[serde(skip_serializing)]
+    pub sent_at_boot_us: Option<u64>,
+    #[serde(skip_serializing)]
+    pub batch_id: Option<Whole>,
+}
+
+/// A batch, each sample of which is read for itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch<'a> {
+    pub drone_id: Option<String>,
+    pub boot: Option<Whole>,
+    pub sent_at_boot_us: Option<u64>,
+    pub batch_id: Option<Whole>,
+    #[serde(borrow)]
+    pub samples: Vec<&'a RawValue>,
+}
+
+/// Batches of several drones, each of which is read for itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batches<'a> {
+    #[serde(borrow)]
+    pub batches: Vec<&'a RawValue>,
+}
+
+impl From<Sample> for v1::Sample {
+    fn from(json: Sample) -> Self {
+        Self {
+            seq: json.seq,
+            utc_us: json.utc_us.or(json.time.map(|time| time.0)),
+            since_boot_us: json.since_boot_us,
+            kind: json.kind,
+            position: json.position.map(Into::into),
+            velocity: json.velocity.map(Into::into),
+            attitude: json.attitude.map(Into::into),
+            gnss: json.gnss.into_iter().map(Into::into).collect(),
+            battery: json.battery.into_iter().map(Into::into).collect(),
+            link: json.link.map(Into::into),
+            home: json.home.map(Into::into),
+            mission: json.mission.map(Into::into),
+            health: json.health.map(Into::into),
+            wind: json.wind.map(Into::into),
+            state: json.state.map(Into::into),
+            text: json.text.map(Into::into),
+            extras: json.extras.into_iter().map(Into::into).collect(),
+            raw: json.raw.map(|raw| raw.0),
+        }
+    }
+}
+
+impl From<v1::Sample> for Sample {
+    fn from(wire: v1::Sample) -> Self {
+        Self {
+            seq: wire.seq,
+            utc_us: wire.utc_us,
+            since_boot_us: wire.since_boot_us,
+            kind: wire.kind,
+            position: wire.position.map(Into::into),
+            velocity: wire.velocity.map(Into::into),
+            attitude: wire.attitude.map(Into::into),
+            gnss: wire.gnss.into_iter().map(Into::into).collect(),
+            battery: wire.battery.into_iter().map(Into::into).collect(),
+            link: wire.link.map(Into::into),
+            home: wire.home.map(Into::into),
+            mission: wire.mission.map(Into::into),
+            health: wire.health.map(Into::into),
+            wind: wire.wind.map(Into::into),
+            state: wire.state.map(Into::into),
+            text: wire.text.map(Into::into),
+            extras: wire.extras.into_iter().map(Into::into).collect(),
+            raw: wire.raw.map(Base64),
+            ..Self::default()
+        }
+    }
+}

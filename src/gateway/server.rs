@@ -1,0 +1,236 @@
+//! The accept loop of every public port: how many connections, how long a silent one is kept.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use super::metrics;
+
+/// Pause after the system refused to accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Connections of one port.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Open connections; one more is closed at once. Default: 10,000.
+    pub connections_max: usize,
+    /// Longest time until a request's head is whole, idle time before it included, in
+    /// milliseconds. Default: 30,000.
+    pub header_timeout_ms: u64,
+    /// HTTP/2 only: how often a silent peer is asked whether it is there, in milliseconds; it is
+    /// dropped if it does not answer as long. Default: 20,000.
+    pub keep_alive_ms: u64,
+    /// How long open requests may go on at shutdown, in milliseconds. Default: 10,000.
+    pub drain_ms: u64,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            header_timeout_ms: 30_000,
+            keep_alive_ms: 20_000,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    /// With at most so many streams at once on a connection.
+    Http2 {
+        streams_max: u32,
+    },
+}
+
+impl Protocol {
+    const fn door(self) -> &'static str {
+        match self {
+            Self::Http1 => "http",
+            Self::Http2 { .. } => "grpc",
+        }
+    }
+
+    fn builder(self, config: &ServerConfig) -> auto::Builder<TokioExecutor> {
+        let builder = auto::Builder::new(TokioExecutor::new());
+        match self {
+            Self::Http1 => {
+                let mut builder = builder.http1_only();
+                builder
+                    .http1()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_millis(config.header_timeout_ms))
+                    .max_buf_size(HEAD_BYTES_MAX)
+                    .max_headers(HEADERS_MAX);
+                builder
+            }
+            Self::Http2 { streams_max } => {
+                let keep_alive = Duration::from_millis(config.keep_alive_ms);
+                let mut builder = builder.http2_only();
+                builder
+                    .http2()
+                    .timer(TokioTimer::new())
+                    .keep_alive_interval(keep_alive)
+                    .keep_alive_timeout(keep_alive)
+                    .max_concurrent_streams(streams_max)
+                    .max_header_list_size(HEAD_BYTES_MAX as u32)
+                    .initial_stream_window_size(1 << 20)
+                    .initial_connection_window_size(4 << 20);
+                builder
+            }
+        }
+    }
+}
+
+/// Serves a port until `shutdown`, then lets open requests end for a while.
+///
+/// # Errors
+/// The listener has no address, which means that it is not bound.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    (protocol, config): (Protocol, &ServerConfig),
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let builder = Arc::new(protocol.builder(config));
+    let free = Arc::new(Semaphore::new(config.connections_max));
+    let silence_max = Duration::from_millis(config.header_timeout_ms);
+    let (stop, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    tracing::info!(door = protocol.door(), server.address = %address, "door open");
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(error = %error, "connection not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(place) = Arc::clone(&free).try_acquire_owned() else {
+            metrics::connection_refused(protocol.door());
+            continue;
+        };
+        let connection = Connection {
+            builder: Arc::clone(&builder),
+            router: router.clone(),
+            silence_max,
+            stopped: stopped.clone(),
+            _place: Place::take(protocol.door(), place),
+        };
+        connections.spawn(connection.run(stream));
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let drain = Duration::from_millis(config.drain_ms);
+    if tokio::time::timeout(drain, drained).await.is_err() {
+        tracing::warn!(door = protocol.door(), "connections cut off at shutdown");
+    }
+    tracing::info!(door = protocol.door(), "door closed");
+    Ok(())
+}
+
+/// One of the connections that may be open.
+struct Place {
+    door: &'static str,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn take(door: &'static str, permit: OwnedSemaphorePermit) -> Self {
+        metrics::connection_opened(door);
+        Self {
+            door,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::connection_closed(self.door);
+    }
+}
+
+struct Connection {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    router: Router,
+    silence_max: Duration,
+    stopped: watch::Receiver<bool>,
+    _place: Place,
+}
+
+impl Connection {
+    async fn run(mut self, stream: TcpStream) {
+        // Answers are small and somebody waits for each.
+        let _ = stream.set_nodelay(true);
+        let heard = Arc::new(AtomicBool::new(false));
+        let service = {
+            let heard = Arc::clone(&heard);
+            let router = self.router.clone();
+            service_fn(move |request: Request<hyper::body::Incoming>| {
+                heard.store(true, Ordering::Relaxed);
+                let router = router.clone();
+                async move {
+                    let answered = router.oneshot(request.map(Body::new)).await;
+                    answered.map_err(|never: Infallible| match never {})
+                }
+            })
+        };
+        let mut serving = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let mut silence = pin!(tokio::time::sleep(self.silence_max));
+        let mut judged = false;
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                ended = serving.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %error, "connection ended");
+                    }
+                    return;
+                }
+                // HTTP/2 has no limit of its own for a peer that never sends a request.
+                () = silence.as_mut(), if !judged => {
+                    judged = true;
+                    if !heard.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                _ = self.stopped.wait_for(|stopped| *stopped), if !stopping => {
+                    stopping = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}

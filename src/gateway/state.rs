@@ -1,0 +1,271 @@
+//! What every door of a gateway shares.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerostream_domain::{DroneId, FleetId};
+use aerostream_log::{EventLog, Partition, Topic};
+use serde::{Deserialize, Serialize};
+
+use super::auth::cache;
+use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
+use super::dead_letter::DeadLetters;
+use super::ingest::{Ingest, IngestConfig};
+use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
+use super::ports::{Drones, History};
+use super::server::ServerConfig;
+use crate::clock;
+use crate::error::{ErrorCode, Problem};
+use crate::registry::{Registry, RegistryConfig};
+
+/// How a gateway works.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Keys of tokens.
+    pub auth: AuthConfig,
+    /// How much may be under way.
+    pub limits: LimitConfig,
+    /// How batches are taken in.
+    pub ingest: IngestConfig,
+    /// The fold of fleets and drones.
+    pub registry: RegistryConfig,
+    /// The REST door.
+    pub http: HttpConfig,
+    /// The gRPC door.
+    pub grpc: GrpcConfig,
+}
+
+/// The REST door.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Where it listens; port 0 takes a free one. Default: 127.0.0.1:8080.
+    pub address: SocketAddr,
+    /// Connections.
+    pub server: ServerConfig,
+    /// Largest body as sent, in bytes. Default: 1 MiB.
+    pub body_bytes_max: usize,
+    /// Largest body after decompression, in bytes. Default: 4 MiB.
+    pub decoded_bytes_max: usize,
+    /// Longest time for a whole body to arrive, in milliseconds. Default: 10,000.
+    pub body_timeout_ms: u64,
+    /// Most entries of a page of drones or fleets. Default: 1000.
+    pub page_max: usize,
+    /// Most samples of an answer about the past. Default: 10,000.
+    pub history_max: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            server: ServerConfig::default(),
+            body_bytes_max: 1 << 20,
+            decoded_bytes_max: 4 << 20,
+            body_timeout_ms: 10_000,
+            page_max: 1000,
+            history_max: 10_000,
+        }
+    }
+}
+
+/// The gRPC door.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcConfig {
+    /// Where it listens; port 0 takes a free one. Default: 127.0.0.1:8081.
+    pub address: SocketAddr,
+    /// Connections.
+    pub server: ServerConfig,
+    /// Largest message after decompression, in bytes. Default: 4 MiB.
+    pub message_bytes_max: usize,
+    /// Batches of one stream that may be without result; the stream is not read further meanwhile.
+    /// Default: 64.
+    pub stream_batches_max: usize,
+    /// Streams of one connection. Default: 256.
+    pub streams_max: u32,
+}
+
+impl Default for GrpcConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            server: ServerConfig::default(),
+            message_bytes_max: 4 << 20,
+            stream_batches_max: 64,
+            streams_max: 256,
+        }
+    }
+}
+
+/// Tells whether a part of this process is ready, or why it is not.
+pub type ReadyCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What stands behind a gateway.
+#[derive(Clone)]
+pub struct Behind {
+    pub drones: Arc<dyn Drones>,
+    /// `None` where no database is configured: questions about the past are answered 503.
+    pub history: Option<Arc<dyn History>>,
+    pub log: Arc<dyn EventLog>,
+    pub registry: Registry,
+    /// Asked by `/readyz` beside the log and the registry, such as "owns its shards".
+    pub ready: Vec<(&'static str, ReadyCheck)>,
+    /// Text of `/metrics`.
+    pub metrics_page: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// A gateway; its doors share it.
+pub struct Gateway {
+    pub(super) config: GatewayConfig,
+    pub(super) behind: Behind,
+    pub(super) ingest: Ingest,
+    auth: Authenticator,
+    usage: Arc<Usage>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Loads the keys and puts the doors' common parts together.
+    ///
+    /// # Errors
+    /// A key cannot be used.
+    pub fn build(config: GatewayConfig, behind: Behind) -> Result<Arc<Self>, KeyError> {
+        let ingest = Ingest::new(
+            Arc::clone(&behind.drones),
+            behind.registry.clone(),
+            DeadLetters::new(Arc::clone(&behind.log)),
+            config.ingest.clone(),
+        );
+        Ok(Arc::new(Self {
+            auth: Authenticator::new(&config.auth, config.limits.clone())?,
+            usage: Arc::new(Usage::of_gateway(&config.limits)),
+            ingest,
+            behind,
+            config,
+        }))
+    }
+
+    /// The caller behind an `authorization` header.
+    ///
+    /// # Errors
+    /// There is none who may be served.
+    pub fn caller(&self, authorization: Option<&str>) -> Result<Arc<Caller>, Problem> {
+        let registry = self.registry();
+        if !registry.has_caught_up() {
+            let detail = "the registry is not read to its end yet, so that revoked tokens cannot \
+                          be told";
+            return Err(Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER));
+        }
+        self.auth
+            .authenticate(authorization, &registry.read(), clock::utc_now())
+            .map_err(|error| refused(&error))
+    }
+
+    /// Judges again a caller who was let in before.
+    ///
+    /// # Errors
+    /// The caller may not stay.
+    pub fn recheck(&self, principal: &Principal) -> Result<(), Problem> {
+        cache::check(principal, &self.registry().read(), clock::utc_now())
+            .map_err(|error| refused(&error))
+    }
+
+    /// Counts what a caller sends while it is under way.
+    #[must_use]
+    pub fn permit(&self, caller: &Caller) -> Permit {
+        Permit::for_body(Arc::clone(&self.usage), Arc::clone(&caller.usage))
+    }
+
+    /// Fleets, drones and revocations.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.behind.registry
+    }
+
+    /// Lets a caller do something to a fleet of its scope. Whoever may not see a fleet is told that
+    /// it is not there.
+    ///
+    /// # Errors
+    /// The role or the scope does not allow it.
+    pub fn allow_fleet(
+        &self,
+        principal: &Principal,
+        action: Action,
+        fleet: &FleetId,
+    ) -> Result<(), Problem> {
+        allow(principal, action)?;
+        if principal.scope.contains(fleet) {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorCode::NotFound, "there is no such fleet").at("fleet_id"))
+    }
+
+    /// Lets a caller do something to a drone of its scope and tells the drone's fleet.
+    ///
+    /// # Errors
+    /// The role or the scope does not allow it.
+    pub fn allow_drone(
+        &self,
+        principal: &Principal,
+        action: Action,
+        drone: &DroneId,
+    ) -> Result<Option<FleetId>, Problem> {
+        allow(principal, action)?;
+        let fleet = self.registry().fleet_of(drone);
+        if principal.reaches(drone, fleet.as_ref()) {
+            return Ok(fleet);
+        }
+        Err(no_drone())
+    }
+
+    /// Says whether the gateway can serve: each part with its reason if it cannot.
+    pub async fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
+        const WAIT: Duration = Duration::from_secs(1);
+        let bounds = self.behind.log.bounds(Topic::Registry, Partition(0));
+        let log = match tokio::time::timeout(WAIT, bounds).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the event log does not answer within a second".to_owned()),
+        };
+        let mut parts = vec![("event_log", log), ("registry", self.registry().ready())];
+        let checks = self.behind.ready.iter();
+        parts.extend(checks.map(|(name, check)| (*name, check())));
+        parts
+    }
+}
+
+/// Lets a caller do something by its role.
+///
+/// # Errors
+/// The role does not allow it.
+pub fn allow(principal: &Principal, action: Action) -> Result<(), Problem> {
+    if principal.may(action) {
+        return Ok(());
+    }
+    let detail = format!("a token of role {} may not do this", principal.role);
+    Err(Problem::new(ErrorCode::Forbidden, detail))
+}
+
+/// What is told of a drone that is not there, or not for the caller to see.
+#[must_use]
+pub fn no_drone() -> Problem {
+    Problem::new(ErrorCode::NotFound, "there is no such drone").at("drone_id")
+}
+
+fn refused(error: &AuthError) -> Problem {
+    let code = match error {
+        AuthError::Retired => ErrorCode::Retired,
+        AuthError::NoToken | AuthError::Token(_) | AuthError::Revoked => ErrorCode::Unauthenticated,
+    };
+    Problem::new(code, error.to_string()).at("authorization")
+}

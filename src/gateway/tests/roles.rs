@@ -1,0 +1,189 @@
+//! Every route with every role: what is not allowed is denied.
+
+use axum::http::Method;
+
+use super::support::{Fixture, start};
+use crate::gateway::auth::Role;
+
+/// A route, a body that it would take, and the statuses for drone (alpha), relay, viewer, operator
+/// and admin of fleet red, and for nobody.
+type Line = (Method, &'static str, &'static str, [u16; 6]);
+
+fn lines() -> Vec<Line> {
+    let (get, post, patch) = (Method::GET, Method::POST, Method::PATCH);
+    let sample = r#"{"drone_id":"alpha","wind":{"speed_m_s":1}}"#;
+    let foreign = r#"{"drone_id":"bravo","wind":{"speed_m_s":1}}"#;
+    let fleet = r#"{"fleet_id":"green"}"#;
+    let enrol = r#"{"drone_id":"new","fleet_id":"red"}"#;
+    let enrol_blue = r#"{"drone_id":"new-2","fleet_id":"blue"}"#;
+    let revoke = r#"{"token_id":"abc","expires":4000000000}"#;
+    vec![
+        (get.clone(), "/", "", [200; 6]),
+        (get.clone(), "/healthz", "", [200; 6]),
+        (get.clone(), "/readyz", "", [200; 6]),
+        (get.clone(), "/metrics", "", [200; 6]),
+        (
+            post.clone(),
+            "/api/v1/telemetry",
+            sample,
+            [200, 200, 403, 403, 403, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/telemetry",
+            foreign,
+            [403, 403, 403, 403, 403, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/drones",
+            "",
+            [403, 403, 200, 200, 200, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/drones/alpha",
+            "",
+            [200, 403, 200, 200, 200, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/drones/bravo",
+            "",
+            [404, 403, 404, 404, 404, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/drones/alpha/telemetry",
+            "",
+            [200, 403, 200, 200, 200, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/drones/bravo/telemetry",
+            "",
+            [404, 403, 404, 404, 404, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/fleets",
+            "",
+            [403, 403, 200, 200, 200, 401],
+        ),
+        (
+            get.clone(),
+            "/api/v1/fleets/red/drones",
+            "",
+            [403, 403, 200, 200, 200, 401],
+        ),
+        (
+            get,
+            "/api/v1/fleets/blue/drones",
+            "",
+            [403, 403, 404, 404, 404, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/fleets",
+            fleet,
+            [403, 403, 403, 403, 403, 401],
+        ),
+        (
+            patch.clone(),
+            "/api/v1/fleets/red",
+            "{}",
+            [403, 403, 403, 403, 200, 401],
+        ),
+        (
+            patch,
+            "/api/v1/fleets/blue",
+            "{}",
+            [403, 403, 403, 403, 404, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/drones",
+            enrol,
+            [403, 403, 403, 403, 201, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/drones",
+            enrol_blue,
+            [403, 403, 403, 403, 403, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/drones/bravo/retire",
+            "",
+            [403, 403, 403, 403, 404, 401],
+        ),
+        (
+            post.clone(),
+            "/api/v1/tokens/revoke",
+            revoke,
+            [403, 403, 403, 403, 403, 401],
+        ),
+        (
+            post,
+            "/api/v1/drones/new/retire",
+            "",
+            [403, 403, 403, 403, 200, 401],
+        ),
+    ]
+}
+
+async fn statuses(fixture: &Fixture, (method, path, body, _): &Line) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for role in Role::ALL {
+        let fleets: &[&str] = if role == Role::Drone { &[] } else { &["red"] };
+        let token = fixture.token(role, fleets);
+        statuses.push(
+            fixture
+                .send(method.clone(), path, &token, body)
+                .await
+                .status,
+        );
+    }
+    statuses.push(
+        fixture
+            .send(method.clone(), path, "not.a.token", body)
+            .await
+            .status,
+    );
+    statuses
+}
+
+#[tokio::test]
+async fn every_route_with_every_role() {
+    let fixture = start().await;
+    for line in lines() {
+        let got = statuses(&fixture, &line).await;
+        assert_eq!(got, line.3, "{} {} {}", line.0, line.1, line.2);
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_fleets_reaches_nothing() {
+    let fixture = start().await;
+    let token = fixture.token(Role::Admin, &[]);
+    let fleets = fixture.get("/api/v1/fleets", &token).await.json();
+    assert_eq!(fleets["fleets"].as_array().map(Vec::len), Some(0));
+    assert_eq!(
+        fixture.get("/api/v1/drones/alpha", &token).await.status,
+        404
+    );
+    assert_eq!(
+        fixture.get("/api/v1/drones/nobody", &token).await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_too() {
+    let fixture = start().await;
+    let answer = fixture.get("/api/v2/drones", "").await;
+    assert_eq!(answer.problem().1, "not_found");
+    let answer = fixture.send(Method::DELETE, "/api/v1/drones", "", "").await;
+    assert_eq!(answer.problem().1, "method_not_allowed");
+}

@@ -1,0 +1,206 @@
+//! The pure fold: the same records in the same order give the same state everywhere.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
+
+use aerostream_domain::{DroneId, FleetId, Offset, UtcMicros};
+
+use super::change::{Change, Credential, Drone, Entity, Fleet, Revocation};
+
+/// Verdicts that are remembered for the writers that wait for them.
+pub const VERDICTS_MAX: usize = 16_384;
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the entity's version now.
+    Taken,
+    /// It does not replace the version that the entity has.
+    Stale,
+    /// The drone's fleet is not there.
+    FleetUnknown,
+    /// The drone's fleet has all the drones that it may have.
+    FleetFull,
+    /// It says nothing that can be understood.
+    Void,
+}
+
+/// An entity and the offset that made it what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    pub version: Offset,
+    pub entity: T,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Members {
+    all: BTreeSet<DroneId>,
+    active: u32,
+}
+
+/// Everything that the records up to some offset say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    fleets: BTreeMap<FleetId, Versioned<Fleet>>,
+    members: HashMap<FleetId, Members>,
+    drones: HashMap<DroneId, Versioned<Drone>>,
+    revocations: HashMap<String, UtcMicros>,
+    expiries: BTreeSet<(UtcMicros, String)>,
+    verdicts: VecDeque<(Offset, Verdict)>,
+}
+
+impl State {
+    /// Folds the record at `offset`, appended at `at`; `None` is one that says nothing.
+    pub fn apply(&mut self, offset: Offset, at: UtcMicros, change: Option<Change>) -> Verdict {
+        self.forget_expired(at);
+        let verdict = match change {
+            None => Verdict::Void,
+            Some(change) => match change.entity {
+                Entity::Fleet(fleet) => self.apply_fleet(offset, change.replaces, fleet),
+                Entity::Drone(drone) => self.apply_drone(offset, change.replaces, drone),
+                Entity::Revocation(revocation) => self.apply_revocation(revocation),
+            },
+        };
+        if self.verdicts.len() == VERDICTS_MAX {
+            self.verdicts.pop_front();
+        }
+        self.verdicts.push_back((offset, verdict));
+        verdict
+    }
+
+    fn apply_fleet(&mut self, offset: Offset, replaces: Option<Offset>, fleet: Fleet) -> Verdict {
+        if self.fleets.get(&fleet.id).map(|known| known.version) != replaces {
+            return Verdict::Stale;
+        }
+        let entry = Versioned {
+            version: offset,
+            entity: fleet.clone(),
+        };
+        self.fleets.insert(fleet.id, entry);
+        Verdict::Taken
+    }
+
+    fn apply_drone(&mut self, offset: Offset, replaces: Option<Offset>, drone: Drone) -> Verdict {
+        let known = self.drones.get(&drone.id);
+        if known.map(|known| known.version) != replaces {
+            return Verdict::Stale;
+        }
+        let Some(fleet) = self.fleets.get(&drone.fleet) else {
+            return Verdict::FleetUnknown;
+        };
+        let counted = known.is_some_and(|known| {
+            known.entity.fleet == drone.fleet && known.entity.credential == Credential::Active
+        });
+        let active = drone.credential == Credential::Active;
+        let members = self.members.entry(drone.fleet.clone()).or_default();
+        if active && !counted && members.active >= fleet.entity.drones_max {
+            return Verdict::FleetFull;
+        }
+        if let Some(known) = self.drones.remove(&drone.id) {
+            self.leave(&known.entity);
+        }
+        let members = self.members.entry(drone.fleet.clone()).or_default();
+        members.all.insert(drone.id.clone());
+        members.active += u32::from(active);
+        let entry = Versioned {
+            version: offset,
+            entity: drone.clone(),
+        };
+        self.drones.insert(drone.id, entry);
+        Verdict::Taken
+    }
+
+    fn leave(&mut self, drone: &Drone) {
+        if let Some(members) = self.members.get_mut(&drone.fleet) {
+            members.all.remove(&drone.id);
+            members.active -= u32::from(drone.credential == Credential::Active);
+        }
+    }
+
+    fn apply_revocation(&mut self, revocation: Revocation) -> Verdict {
+        let Revocation {
+            token_id,
+            token_expires,
+            ..
+        } = revocation;
+        let known = self.revocations.get(&token_id).copied();
+        if known.is_none_or(|known| known < token_expires) {
+            if let Some(known) = known {
+                self.expiries.remove(&(known, token_id.clone()));
+            }
+            self.expiries.insert((token_expires, token_id.clone()));
+            self.revocations.insert(token_id, token_expires);
+        }
+        Verdict::Taken
+    }
+
+    fn forget_expired(&mut self, at: UtcMicros) {
+        while let Some((expires, _)) = self.expiries.first() {
+            if *expires >= at {
+                break;
+            }
+            if let Some((_, token_id)) = self.expiries.pop_first() {
+                self.revocations.remove(&token_id);
+            }
+        }
+    }
+
+    /// What became of a recent record; `None` if it is not folded yet or too long ago.
+    #[must_use]
+    pub fn verdict(&self, offset: Offset) -> Option<Verdict> {
+        let place = self
+            .verdicts
+            .binary_search_by_key(&offset, |(offset, _)| *offset)
+            .ok()?;
+        self.verdicts.get(place).map(|(_, verdict)| *verdict)
+    }
+
+    /// A fleet by its id.
+    #[must_use]
+    pub fn fleet(&self, fleet: &FleetId) -> Option<&Versioned<Fleet>> {
+        self.fleets.get(fleet)
+    }
+
+    /// A drone by its id.
+    #[must_use]
+    pub fn drone(&self, drone: &DroneId) -> Option<&Versioned<Drone>> {
+        self.drones.get(drone)
+    }
+
+    /// True if the token was revoked before its expiry.
+    #[must_use]
+    pub fn is_revoked(&self, token_id: &str) -> bool {
+        self.revocations.contains_key(token_id)
+    }
+
+    /// Fleets behind `after`, in id order.
+    pub fn fleets<'a>(
+        &'a self,
+        after: Option<&'a FleetId>,
+    ) -> impl Iterator<Item = &'a Versioned<Fleet>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.fleets
+            .range::<FleetId, _>((start, Bound::Unbounded))
+            .map(|(_, fleet)| fleet)
+    }
+
+    /// Drones of a fleet behind `after`, retired ones included, in id order.
+    pub fn members<'a>(
+        &'a self,
+        fleet: &FleetId,
+        after: Option<&'a DroneId>,
+    ) -> impl Iterator<Item = &'a Versioned<Drone>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.members
+            .get(fleet)
+            .into_iter()
+            .flat_map(move |members| members.all.range::<DroneId, _>((start, Bound::Unbounded)))
+            .filter_map(|drone| self.drones.get(drone))
+    }
+
+    /// Active drones of a fleet.
+    #[must_use]
+    pub fn active_drones(&self, fleet: &FleetId) -> u32 {
+        self.members.get(fleet).map_or(0, |members| members.active)
+    }
+}

@@ -1,0 +1,50 @@
+//! Telling the embedded log what may be dropped: what the worker stored and the snapshots cover.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aerostream_actors::Handle;
+use aerostream_actors::task::{TaskKind, spawn};
+use aerostream_domain::Offset;
+use aerostream_log::{Partition, Topic};
+use tokio::sync::watch;
+
+use crate::event_log::embedded::{EmbeddedLog, FloorHolder};
+use crate::worker::Status;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Keeps the log's floors up to date for the life of the process.
+pub fn keep(log: Arc<EmbeddedLog>, handle: Handle, worker: Option<watch::Receiver<Status>>) {
+    spawn(TaskKind::Service, "retention floors", async move {
+        let mut ticks = tokio::time::interval(EVERY);
+        loop {
+            ticks.tick().await;
+            raise_owner(&log, &handle).await;
+            if let Some(worker) = &worker {
+                raise_worker(&log, &worker.borrow());
+            }
+        }
+    });
+}
+
+async fn raise_owner(log: &EmbeddedLog, handle: &Handle) {
+    // A shard that is being restarted moves no floor; the next tick asks again.
+    let Ok(shards) = handle.status().await else { return };
+    for shard in shards {
+        if let Some((telemetry, journal)) = shard.mark {
+            let partition = Partition::from(shard.shard);
+            log.set_retention_floor(FloorHolder::Owner, Topic::Telemetry, partition, telemetry);
+            log.set_retention_floor(FloorHolder::Owner, Topic::Journal, partition, journal);
+        }
+    }
+}
+
+fn raise_worker(log: &EmbeddedLog, status: &Status) {
+    for topic in [Topic::Telemetry, Topic::Journal] {
+        for (partition, progress) in status.partitions.get(topic.suffix()).into_iter().flatten() {
+            let (partition, next) = (Partition(*partition), Offset(progress.next));
+            log.set_retention_floor(FloorHolder::Worker, topic, partition, next);
+        }
+    }
+}
