@@ -2,6 +2,7 @@ mod partitions;
 mod runs;
 mod summaries;
 mod takeover;
+mod throughput;
 
 use aerostream_domain::sample::{Battery, Content, Position, Velocity};
 use aerostream_domain::{BootId, DroneId, Offset, RecordedSample, Seq, TimeBasis, UtcMicros};
