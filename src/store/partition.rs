@@ -14,9 +14,13 @@ use super::error::StoreError;
 const DAY_US: i64 = 86_400_000_000;
 /// Number of the advisory lock of whoever makes and drops partitions.
 const UPKEEP_LOCK: i64 = 0x6165_726f_0001;
-/// How long one step of upkeep waits for a lock. Writers that need a new day wait behind it, so it
+/// Number of the advisory lock of whoever makes partitions.
+const ATTACH_LOCK: i64 = 0x6165_726f_0003;
+/// How long a step of dropping waits for a lock. Writers that need a new day wait behind it, so it
 /// is short; upkeep tries again.
-const LOCK_MAX: Duration = Duration::from_millis(1_000);
+const DROP_LOCK_MAX: Duration = Duration::from_millis(1_000);
+/// How long making a partition waits for a lock; nobody who reads or writes waits behind it.
+const ATTACH_LOCK_MAX: Duration = Duration::from_secs(15);
 
 /// A UTC day, counted from 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,7 +111,12 @@ pub fn kept_from_at(now: UtcMicros, retention_days: u32) -> Day {
 /// Makes partitions for these days where there are none. Days before `kept_from` get none and are
 /// marked as not kept, so that the writer counts and skips their rows.
 pub async fn ensure(pool: &PgPool, days: &BTreeSet<Day>, kept_from: Day) -> Result<(), StoreError> {
-    with_connection(pool, async |connection| {
+    with_connection(pool, ATTACH_LOCK_MAX, async |connection| {
+        sqlx::query("SELECT pg_advisory_lock($1)")
+            .bind(ATTACH_LOCK)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::on("take the lock of making partitions"))?;
         if days.first().is_some_and(|&day| day < kept_from) {
             raise_mark(connection, kept_from).await?;
         }
@@ -130,7 +139,7 @@ pub async fn ensure(pool: &PgPool, days: &BTreeSet<Day>, kept_from: Day) -> Resu
 /// # Errors
 /// A lock timeout if a long reader is in the way: the next call goes on where this one stopped.
 pub async fn drop_before(pool: &PgPool, kept_from: Day) -> Result<Vec<Day>, StoreError> {
-    with_connection(pool, async |connection| {
+    with_connection(pool, DROP_LOCK_MAX, async |connection| {
         let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(UPKEEP_LOCK)
             .fetch_one(&mut *connection)
@@ -197,16 +206,8 @@ async fn attach(connection: &mut PgConnection, day: Day) -> Result<(), StoreErro
          FOR VALUES FROM ('{day} 00:00:00+00') TO ('{} 00:00:00+00')",
         day.plus(1)
     );
-    match run(connection, create, "make a partition").await {
-        Ok(()) => {}
-        // Two writers may make the same table at the same moment; IF NOT EXISTS does not cover it.
-        Err(error) if matches!(error.code().as_deref(), Some("23505" | "42P07")) => {}
-        Err(error) => return Err(error),
-    }
-    match run(connection, attach, "attach a partition").await {
-        Err(_) if attached(connection).await?.contains(&day) => Ok(()),
-        result => result,
-    }
+    run(connection, create, "make a partition").await?;
+    run(connection, attach, "attach a partition").await
 }
 
 async fn run(
@@ -276,6 +277,7 @@ fn day_of(name: &str) -> Option<Day> {
 /// and locks, also when the caller goes away in between.
 async fn with_connection<T>(
     pool: &PgPool,
+    lock_max: Duration,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let pooled = pool
@@ -283,7 +285,7 @@ async fn with_connection<T>(
         .await
         .map_err(StoreError::on("give a connection for upkeep"))?;
     let mut connection = pooled.detach();
-    let settings = format!("SET lock_timeout = {}", LOCK_MAX.as_millis());
+    let settings = format!("SET lock_timeout = {}", lock_max.as_millis());
     run(&mut connection, settings, "set a lock timeout").await?;
     let result = work(&mut connection).await;
     // Nothing depends on a polite end.
