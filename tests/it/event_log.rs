@@ -1,19 +1,19 @@
 //! The event-log contract over a real Kafka broker, and what only a real one shows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use aerostream::event_log::kafka::{Config, KafkaLog, StartError};
 use aerostream_domain::ShardCount;
 use aerostream_log::{EventLog, contract};
 
-/// Settings for one broker, with topics that no other test has.
-pub fn config(bootstrap_servers: &str) -> Config {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+use crate::support::Servers;
+
+/// Settings for the run's lone broker, with topics that no other test has.
+async fn config(servers: &Servers) -> Config {
+    let kafka = servers.kafka().await;
     Config {
-        bootstrap_servers: bootstrap_servers.to_owned(),
-        topic_prefix: format!("log-{}-{number}.", std::process::id()),
+        bootstrap_servers: kafka.bootstrap(),
+        topic_prefix: kafka.topic_prefix(),
         single_broker: true,
         ..Config::default()
     }
@@ -28,14 +28,17 @@ async fn start(config: &Config) -> Arc<dyn EventLog> {
     Arc::new(log.expect("the broker is up"))
 }
 
-/// Needs a broker that answers.
-pub async fn keeps_to_the_port(bootstrap_servers: &str) {
-    contract::keeps_to_the_port(start(&config(bootstrap_servers)).await).await;
+#[tokio::test]
+async fn kafka_keeps_to_the_port() {
+    let servers = Servers::shared().await;
+    let config = config(&servers).await;
+    contract::keeps_to_the_port(start(&config).await).await;
 }
 
-/// Needs a broker that answers.
-pub async fn keeps_what_it_acknowledged(bootstrap_servers: &str) {
-    let config = config(bootstrap_servers);
+#[tokio::test]
+async fn kafka_keeps_what_it_acknowledged() {
+    let servers = Servers::shared().await;
+    let config = config(&servers).await;
     let log = start(&config).await;
     contract::keeps_what_it_acknowledged(log, async |log| {
         drop(log);
@@ -44,14 +47,23 @@ pub async fn keeps_what_it_acknowledged(bootstrap_servers: &str) {
     .await;
 }
 
-/// `restart` kills the broker and starts it again on the same address.
-pub async fn survives_restart(bootstrap_servers: &str, restart: impl AsyncFn()) {
-    contract::survives_restart(start(&config(bootstrap_servers)).await, restart).await;
+#[tokio::test]
+async fn kafka_is_followed_over_a_kill_and_restart() {
+    let servers = Servers::alone().await;
+    let kafka = servers.kafka().await;
+    let log = start(&config(&servers).await).await;
+    contract::survives_restart(log, async || {
+        kafka.kill9();
+        kafka.start();
+    })
+    .await;
 }
 
 /// A lone broker is refused unless the configuration says that it is meant.
-pub async fn refuses_unsafe_settings(bootstrap_servers: &str) {
-    let mut config = config(bootstrap_servers);
+#[tokio::test]
+async fn kafka_with_unsafe_settings_is_refused() {
+    let servers = Servers::shared().await;
+    let mut config = config(&servers).await;
     start(&config).await;
     let other = ShardCount::new(contract::SHARDS_MIN * 2).expect("in range");
     let other = KafkaLog::start(config.clone(), other).await.map(|_| ());

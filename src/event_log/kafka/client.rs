@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use aerostream_domain::{Offset, ShardCount};
 use aerostream_log::{Bounds, LogError, Partition, Topic};
@@ -21,6 +22,8 @@ use crate::event_log::metrics;
 
 /// Longest pause between two attempts to connect, in milliseconds.
 const RECONNECT_MS_MAX: u32 = 500;
+/// Pause before a question is asked again whose answer is about to come.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Settings that every client has.
 pub(super) fn common_config(config: &Config) -> ClientConfig {
@@ -180,8 +183,7 @@ impl Clients {
         }
         let ask = move || {
             let one = |(name, partition, doing): (String, Partition, String)| {
-                let (start, end) = asking
-                    .fetch_watermarks(&name, i32::from(partition.0), timeout)
+                let (start, end) = watermarks(&asking, &name, partition, timeout)
                     .map_err(|error| log_error(doing, &error))?;
                 Ok(Bounds {
                     start: Offset(start.max(0).unsigned_abs()),
@@ -208,6 +210,32 @@ impl Clients {
                 .map_or_else(Bytes::new, Bytes::copy_from_slice),
         })
     }
+}
+
+/// Asks again while a partition's leader moves, which takes moments.
+fn watermarks(
+    asking: &BaseConsumer<Quiet>,
+    topic: &str,
+    partition: Partition,
+    timeout: Duration,
+) -> Result<(i64, i64), KafkaError> {
+    let begun = Instant::now();
+    loop {
+        let left = timeout.saturating_sub(begun.elapsed());
+        match asking.fetch_watermarks(topic, i32::from(partition.0), left) {
+            Err(error) if is_leader_moving(&error) && begun.elapsed() < timeout => {
+                std::thread::sleep(ASK_AGAIN_AFTER);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn is_leader_moving(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
 }
 
 /// The log's own time, which Kafka keeps in milliseconds.

@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) partitions: usize,
     /// Copies of the partition that has fewest.
     pub(super) replicas: usize,
+    /// Every partition has a leader.
+    led: bool,
     settings: HashMap<String, String>,
 }
 
@@ -42,6 +44,7 @@ impl Found {
         Self {
             partitions: wanted.partitions as usize,
             replicas,
+            led: true,
             settings: settings
                 .map(|(key, value)| ((*key).to_owned(), value.clone()))
                 .collect(),
@@ -196,6 +199,7 @@ fn sizes(known: &Metadata) -> HashMap<String, Found> {
         let found = Found {
             partitions: topic.partitions().len(),
             replicas: replicas.min().unwrap_or(0),
+            led: topic.partitions().iter().all(|p| p.leader() >= 0),
             settings: HashMap::new(),
         };
         (topic.name().to_owned(), found)
@@ -271,7 +275,11 @@ async fn describe(
             .map_err(ask(config, "the settings of its topics"))?;
         let all: Result<Vec<ConfigResource>, RDKafkaErrorCode> = described.into_iter().collect();
         match all {
-            Ok(all) if wanted.iter().all(|topic| found.contains_key(&topic.name)) => {
+            Ok(all)
+                if wanted
+                    .iter()
+                    .all(|t| found.get(&t.name).is_some_and(|f| f.led)) =>
+            {
                 for resource in all {
                     add_settings(&mut found, resource);
                 }
