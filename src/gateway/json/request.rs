@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::enums::Object;
 use super::shape::{Batch, Batches, Sample};
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::ingest::{Incoming, Raw, Unread};
@@ -56,6 +57,10 @@ fn read_strict(body: &Bytes) -> Result<Request, Problem> {
         );
         Problem::new(ErrorCode::Malformed, detail)
     })?;
+    if !text.trim_start().starts_with('{') {
+        let detail = "the body must be a JSON object";
+        return Err(Problem::new(ErrorCode::Malformed, detail));
+    }
     let shape = shape_of(text)?;
     let batches = match shape {
         Shape::Single => vec![single(body, text)?],
@@ -170,7 +175,7 @@ fn single(body: &Bytes, text: &str) -> Result<Incoming, Problem> {
     let raw = Raw::Json(vec![body.clone()]);
     let mut sample = match serde_json::from_str::<Sample>(text) {
         Ok(sample) => sample,
-        Err(error) if error.is_data() && text.trim_start().starts_with('{') => {
+        Err(error) if error.is_data() => {
             let glimpse = glimpse(text);
             let unread = Unread {
                 index: 0,
@@ -228,6 +233,7 @@ fn consistent(sample: &Sample) -> Result<(), Refusal> {
         return Err(unexpected("time".to_owned(), detail));
     }
     for (place, extra) in sample.extras.iter().enumerate() {
+        let extra = &extra.0;
         let kinds = [
             extra.number.is_some(),
             extra.integer.is_some(),
@@ -249,8 +255,8 @@ fn member(raw: &RawValue) -> Result<v1::Sample, Unread> {
         seq: glimpse(text).seq,
         refusal,
     };
-    let sample = serde_json::from_str::<Sample>(text)
-        .map_err(|error| wrong(refusal::<Sample>(text, &error)))?;
+    let Object(sample) = serde_json::from_str::<Object<Sample>>(text)
+        .map_err(|error| wrong(refusal::<Object<Sample>>(text, &error)))?;
     let envelope = [
         ("drone_id", sample.drone_id.is_some()),
         ("boot", sample.boot.is_some()),
@@ -269,10 +275,10 @@ fn member(raw: &RawValue) -> Result<v1::Sample, Unread> {
 }
 
 fn batch(body: &Bytes, text: &str) -> Incoming {
-    let read = match serde_json::from_str::<Batch<'_>>(text) {
+    let Object(read) = match serde_json::from_str::<Object<Batch<'_>>>(text) {
         Ok(read) => read,
         Err(error) => {
-            let refusal = refusal::<Batch<'_>>(text, &error);
+            let refusal = refusal::<Object<Batch<'_>>>(text, &error);
             return misread(body, text, refusal);
         }
     };

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::enums::{Lower, Real32, Real64, Whole};
+use super::enums::{Lower, Object, Real32, Real64, Whole};
 
 macro_rules! group {
     (
@@ -232,31 +232,31 @@ pub struct Sample {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub position: Option<Position>,
+    pub position: Option<Object<Position>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub velocity: Option<Velocity>,
+    pub velocity: Option<Object<Velocity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attitude: Option<Attitude>,
+    pub attitude: Option<Object<Attitude>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub gnss: Vec<Gnss>,
+    pub gnss: Vec<Object<Gnss>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub battery: Vec<Battery>,
+    pub battery: Vec<Object<Battery>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
+    pub link: Option<Object<Link>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub home: Option<Home>,
+    pub home: Option<Object<Home>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mission: Option<Mission>,
+    pub mission: Option<Object<Mission>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
+    pub health: Option<Object<Health>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wind: Option<Wind>,
+    pub wind: Option<Object<Wind>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
+    pub state: Option<Object<State>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<Text>,
+    pub text: Option<Object<Text>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub extras: Vec<Extra>,
+    pub extras: Vec<Object<Extra>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Base64>,
     #[serde(skip_serializing)]
@@ -289,6 +289,22 @@ pub struct Batches<'a> {
     pub batches: Vec<&'a RawValue>,
 }
 
+fn inner<Json: Into<Wire>, Wire>(json: Option<Object<Json>>) -> Option<Wire> {
+    json.map(|json| json.0.into())
+}
+
+fn inner_list<Json: Into<Wire>, Wire>(json: Vec<Object<Json>>) -> Vec<Wire> {
+    json.into_iter().map(|json| json.0.into()).collect()
+}
+
+fn outer<Wire: Into<Json>, Json>(wire: Option<Wire>) -> Option<Object<Json>> {
+    wire.map(|wire| Object(wire.into()))
+}
+
+fn outer_list<Wire: Into<Json>, Json>(wire: Vec<Wire>) -> Vec<Object<Json>> {
+    wire.into_iter().map(|wire| Object(wire.into())).collect()
+}
+
 impl From<Sample> for v1::Sample {
     fn from(json: Sample) -> Self {
         Self {
@@ -296,19 +312,19 @@ impl From<Sample> for v1::Sample {
             utc_us: json.utc_us.or(json.time.map(|time| time.0)),
             since_boot_us: json.since_boot_us,
             kind: json.kind,
-            position: json.position.map(Into::into),
-            velocity: json.velocity.map(Into::into),
-            attitude: json.attitude.map(Into::into),
-            gnss: json.gnss.into_iter().map(Into::into).collect(),
-            battery: json.battery.into_iter().map(Into::into).collect(),
-            link: json.link.map(Into::into),
-            home: json.home.map(Into::into),
-            mission: json.mission.map(Into::into),
-            health: json.health.map(Into::into),
-            wind: json.wind.map(Into::into),
-            state: json.state.map(Into::into),
-            text: json.text.map(Into::into),
-            extras: json.extras.into_iter().map(Into::into).collect(),
+            position: inner(json.position),
+            velocity: inner(json.velocity),
+            attitude: inner(json.attitude),
+            gnss: inner_list(json.gnss),
+            battery: inner_list(json.battery),
+            link: inner(json.link),
+            home: inner(json.home),
+            mission: inner(json.mission),
+            health: inner(json.health),
+            wind: inner(json.wind),
+            state: inner(json.state),
+            text: inner(json.text),
+            extras: inner_list(json.extras),
             raw: json.raw.map(|raw| raw.0),
         }
     }
@@ -321,19 +337,19 @@ impl From<v1::Sample> for Sample {
             utc_us: wire.utc_us,
             since_boot_us: wire.since_boot_us,
             kind: wire.kind,
-            position: wire.position.map(Into::into),
-            velocity: wire.velocity.map(Into::into),
-            attitude: wire.attitude.map(Into::into),
-            gnss: wire.gnss.into_iter().map(Into::into).collect(),
-            battery: wire.battery.into_iter().map(Into::into).collect(),
-            link: wire.link.map(Into::into),
-            home: wire.home.map(Into::into),
-            mission: wire.mission.map(Into::into),
-            health: wire.health.map(Into::into),
-            wind: wire.wind.map(Into::into),
-            state: wire.state.map(Into::into),
-            text: wire.text.map(Into::into),
-            extras: wire.extras.into_iter().map(Into::into).collect(),
+            position: outer(wire.position),
+            velocity: outer(wire.velocity),
+            attitude: outer(wire.attitude),
+            gnss: outer_list(wire.gnss),
+            battery: outer_list(wire.battery),
+            link: outer(wire.link),
+            home: outer(wire.home),
+            mission: outer(wire.mission),
+            health: outer(wire.health),
+            wind: outer(wire.wind),
+            state: outer(wire.state),
+            text: outer(wire.text),
+            extras: outer_list(wire.extras),
             raw: wire.raw.map(Base64),
             ..Self::default()
         }

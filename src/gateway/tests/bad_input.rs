@@ -95,6 +95,11 @@ async fn a_bad_sample_is_refused_alone() {
             ".position.latitude_deg",
         ),
         (
+            r#"{"seq":SEQ,"utc_us":NOW,"position":[8.5,47.0]}"#,
+            "malformed",
+            ".position",
+        ),
+        (
             r#"{"seq":SEQ,"utc_us":NOW,"state":{"flight_mode":"warp"}}"#,
             "malformed",
             ".state.flight_mode",
