@@ -101,7 +101,7 @@ pub async fn drone(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<DroneReply>, Refusal> {
     let drone = input::drone_id(&drone)?;
     let fleet = gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
     let view = gateway.behind.drones.live(&drone).await;
@@ -110,12 +110,34 @@ pub async fn drone(
         return Err(no_drone().into());
     }
     let live = view.map(|view| live(view, clock::utc_now()));
-    let fleet = fleet.as_ref().map(FleetId::as_str);
-    let told = json!({ "drone_id": drone.as_str(), "fleet_id": fleet, "live": live });
-    Ok(Json(told))
+    let (drone_id, fleet_id) = (drone.to_string(), fleet.map(|fleet| fleet.to_string()));
+    Ok(Json(DroneReply { drone_id, fleet_id, live }))
 }
 
-fn live(view: LiveView, now: UtcMicros) -> Value {
+/// Answers with samples are written out field by field: passing through a JSON value would turn
+/// each 32-bit number into a longer 64-bit one.
+#[derive(Debug, Serialize)]
+pub struct DroneReply {
+    drone_id: String,
+    fleet_id: Option<String>,
+    live: Option<Live>,
+}
+
+#[derive(Debug, Serialize)]
+struct Live {
+    boot: Option<Whole>,
+    power_up_us: Option<i64>,
+    received_us: Option<i64>,
+    age_ms: Option<i64>,
+    samples: u64,
+    hot: bool,
+    offset: Option<u64>,
+    newest: Option<Value>,
+    groups: shape::Sample,
+    stamps: Map<String, Value>,
+}
+
+fn live(view: LiveView, now: UtcMicros) -> Live {
     let state = view.live;
     let newest = state.newest.map(|newest| {
         json!({
@@ -169,18 +191,18 @@ fn live(view: LiveView, now: UtcMicros) -> Value {
         seq: None,
         ..v1::Sample::from(content).into()
     };
-    json!({
-        "boot": state.boot.map(|boot| Whole(boot.0)),
-        "power_up_us": state.power_up.map(|at| at.0),
-        "received_us": state.received.map(|at| at.0),
-        "age_ms": state.received.map(|at| age_ms(at, now)),
-        "samples": state.samples,
-        "hot": view.hot,
-        "offset": view.offset.map(|offset| offset.0),
-        "newest": newest,
-        "groups": groups,
-        "stamps": told,
-    })
+    Live {
+        boot: state.boot.map(|boot| Whole(boot.0)),
+        power_up_us: state.power_up.map(|at| at.0),
+        received_us: state.received.map(|at| at.0),
+        age_ms: state.received.map(|at| age_ms(at, now)),
+        samples: state.samples,
+        hot: view.hot,
+        offset: view.offset.map(|offset| offset.0),
+        newest,
+        groups,
+        stamps: told,
+    }
 }
 
 /// Milliseconds since a point in time; negative if the drone's clock is ahead.
@@ -217,7 +239,7 @@ pub async fn past(
     Asking(caller, _permit): Asking,
     Path(drone): Path<String>,
     past: Result<Query<Past>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<PastPage>, Refusal> {
     let drone = input::drone_id(&drone)?;
     gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
     let past = input::query(past)?;
@@ -229,14 +251,23 @@ pub async fn past(
     let first = samples.first().filter(|_| samples.len() == limit);
     let next_to = first.map(|first| first.sample.time.0 + 1);
     let samples: Vec<PastReply> = samples.into_iter().map(past_reply).collect();
-    let told = json!({
-        "drone_id": drone.as_str(),
-        "from_us": range.start.0,
-        "to_us": range.end.0,
-        "samples": samples,
-        "next_to": next_to,
-    });
-    Ok(Json(told))
+    Ok(Json(PastPage {
+        drone_id: drone.to_string(),
+        from_us: range.start.0,
+        to_us: range.end.0,
+        samples,
+        next_to,
+    }))
+}
+
+/// A page of the past.
+#[derive(Debug, Serialize)]
+pub struct PastPage {
+    drone_id: String,
+    from_us: i64,
+    to_us: i64,
+    samples: Vec<PastReply>,
+    next_to: Option<i64>,
 }
 
 fn past_reply(past: PastSample) -> PastReply {
