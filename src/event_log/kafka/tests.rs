@@ -117,19 +117,19 @@ fn unsafe_settings_say_what_is_set_and_what_is_right() {
     }
     let in_sync = set("min.insync.replicas", "1");
     check(&three, &in_sync, ["min.insync.replicas=1", "at least", "2"]);
-    assert_eq!(judged(&one, &in_sync), "");
+    assert_eq!(judged(&one, in_sync), "");
     let unclean = set("unclean.leader.election.enable", "true");
     check(
         &three,
         &unclean,
         ["unclean.leader.election.enable", "true", "false"],
     );
-    assert_eq!(judged(&one, &unclean), "");
+    assert_eq!(judged(&one, unclean), "");
     let alone = |found: &mut Found| found.replicas = 1;
     check(
         &three,
         &alone,
         ["replication factor 1", "3", "single_broker"],
     );
-    assert_eq!(judged(&one, &alone), "");
+    assert_eq!(judged(&one, alone), "");
 }
