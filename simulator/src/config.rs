@@ -81,7 +81,8 @@ pub struct Config {
     /// Body of REST requests. Default: protobuf.
     #[arg(long, value_enum, default_value = "protobuf")]
     pub encoding: Encoding,
-    /// Address of the door. Default: http://127.0.0.1:8081 for gRPC, http://127.0.0.1:8080 for REST.
+    /// Address of the door. Default: http://127.0.0.1:8081 for gRPC, http://127.0.0.1:8080 for
+    /// REST.
     #[arg(long)]
     pub endpoint: Option<String>,
     /// Bearer token of a relay. Default: none.

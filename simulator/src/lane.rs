@@ -1,7 +1,7 @@
 //! The drones of one connection: when they take samples, what they send, what answers mean.
 //!
-//! No clock, no input, no output: time and answers come in as arguments, frames and receipts wait to
-//! be taken. A sample leaves its drone's store for good only when it is acknowledged or refused.
+//! No clock, no input, no output: time and answers come in as arguments, frames and receipts wait
+//! to be taken. A sample leaves its drone's store for good only when it is acknowledged or refused.
 
 mod answers;
 mod sending;

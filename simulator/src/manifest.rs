@@ -1,7 +1,7 @@
 //! The manifest: one line for each sample that was acknowledged, written by a thread of its own.
 //!
-//! First line `# aerostream-manifest v1`; then `drone_id boot seq content_hash`, boot and hash as 16
-//! hexadecimal digits, seq decimal. A sample has one line, however often it was acknowledged.
+//! First line `# aerostream-manifest v1`; then `drone_id boot seq content_hash`, boot and hash as
+//! 16 hexadecimal digits, seq decimal. A sample has one line, however often it was acknowledged.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -56,8 +56,8 @@ impl Writer {
         self.receipts.clone()
     }
 
-    /// Waits until every receipt is on the disk, and tells how many lines that were. All senders must
-    /// be gone by then.
+    /// Waits until every receipt is on the disk, and tells how many lines that were. All senders
+    /// must be gone by then.
     ///
     /// # Errors
     /// The first error of the disk.

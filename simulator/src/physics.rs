@@ -1,7 +1,7 @@
 //! How the simulated aircraft move, fly and measure: pure functions of time, a seed and a step.
 //!
-//! Level L1: a point mass with tilt from acceleration, wind-relative drag, momentum-theory power and
-//! an equivalent-circuit battery. No clock, no input, no output.
+//! Level L1: a point mass with tilt from acceleration, wind-relative drag, momentum-theory power
+//! and an equivalent-circuit battery. No clock, no input, no output.
 
 pub mod atmosphere;
 pub mod battery;

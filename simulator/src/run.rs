@@ -34,8 +34,8 @@ pub struct Simulation {
 /// Reports that a lane takes in at once.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// Makes a run and runs it. When `shutdown` is done, or after the configured duration, drones take no
-/// more samples and the store is drained.
+/// Makes a run and runs it. When `shutdown` is done, or after the configured duration, drones take
+/// no more samples and the store is drained.
 ///
 /// # Errors
 /// If a setting, the scenario, the endpoint or the manifest cannot be used.

@@ -1,5 +1,5 @@
-//! The wire's batch as JSON of the REST door: the names of `telemetry.proto`, absent fields left out,
-//! codes in lower case without their prefix.
+//! The wire's batch as JSON of the REST door: the names of `telemetry.proto`, absent fields left
+//! out, codes in lower case without their prefix.
 
 use aerostream_proto::v1;
 use serde_json::{Map, Value};

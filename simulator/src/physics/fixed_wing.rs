@@ -46,7 +46,8 @@ impl Frame {
         loiter_radius_m: 80.0,
     };
 
-    /// Electrical power, watts: parasite, induced and climb power over the efficiency, never negative.
+    /// Electrical power, watts: parasite, induced and climb power over the efficiency, never
+    /// negative.
     #[must_use]
     pub fn power_w(&self, airspeed_m_s: f64, climb_m_s: f64, load: f64, density: f64) -> f64 {
         let v = airspeed_m_s.max(0.5 * self.airspeed_min_m_s);
@@ -158,7 +159,8 @@ impl FixedWing {
         bank.clamp(-limit, limit)
     }
 
-    /// Nose over the horizon, radians: the climb angle and the angle of attack that carries the load.
+    /// Nose over the horizon, radians: the climb angle and the angle of attack that carries the
+    /// load.
     #[must_use]
     pub fn pitch_rad(&self) -> f64 {
         if self.airspeed_m_s < ROLLING_M_S {

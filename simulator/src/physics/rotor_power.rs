@@ -39,7 +39,8 @@ pub struct Demand {
 const DESCENT_FLOOR: f64 = 0.8;
 
 impl RotorPower {
-    /// The published example of Zeng and Zhang's rotary-wing model: 20 N of weight, 0.503 m² of disc.
+    /// The published example of Zeng and Zhang's rotary-wing model: 20 N of weight, 0.503 m² of
+    /// disc.
     pub const REFERENCE: Self = Self {
         profile_w: 79.8563,
         induced_w: 88.6279,
@@ -75,7 +76,8 @@ impl RotorPower {
         profile + induced + parasite
     }
 
-    /// Power for any demand, watts. Climbing costs its potential energy; descending gives none back.
+    /// Power for any demand, watts. Climbing costs its potential energy; descending gives none
+    /// back.
     #[must_use]
     pub fn demand_w(&self, demand: Demand) -> f64 {
         let load = demand.load.clamp(0.1, 4.0);
