@@ -4,15 +4,15 @@ pub mod cli;
 pub mod config;
 pub mod role;
 
-pub mod gateway;
-pub mod registry;
-pub mod worker;
-pub mod store;
 pub mod event_log;
-pub mod verify;
+pub mod gateway;
 pub mod private_postgres;
+pub mod registry;
+pub mod store;
+pub mod verify;
+pub mod worker;
 
-pub mod error;
 pub mod clock;
+pub mod error;
 pub mod observe;
 pub mod shutdown;

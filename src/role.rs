@@ -1,14 +1,14 @@
 //! One file per subcommand; the only place that wires components.
 
-pub mod up;
-pub mod worker;
+pub mod config;
+pub mod drone;
+pub mod fleet;
 pub mod migrate;
 pub mod simulate;
-pub mod verify;
-pub mod config;
-pub mod fleet;
-pub mod drone;
 pub mod token;
+pub mod up;
+pub mod verify;
+pub mod worker;
 
 mod client;
 mod log;

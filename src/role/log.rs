@@ -44,15 +44,23 @@ pub async fn open(
                 ..config.embedded.clone()
             };
             let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(config, shards));
-            let log = opened.await?.context("could not open the embedded event log")?;
+            let log = opened
+                .await?
+                .context("could not open the embedded event log")?;
             let log = Arc::new(log);
-            Ok(OpenLog { log: Arc::clone(&log) as Arc<dyn EventLog>, embedded: Some(log) })
+            Ok(OpenLog {
+                log: Arc::clone(&log) as Arc<dyn EventLog>,
+                embedded: Some(log),
+            })
         }
         LogKind::Kafka => {
             let log = KafkaLog::start(config.kafka.clone(), shards)
                 .await
                 .context("could not use Kafka as the event log")?;
-            Ok(OpenLog { log: Arc::new(log), embedded: None })
+            Ok(OpenLog {
+                log: Arc::new(log),
+                embedded: None,
+            })
         }
     }
 }

@@ -68,7 +68,10 @@ pub async fn fenced(log: Arc<dyn EventLog>, ownership: Ownership) -> String {
     });
     match watch.await {
         Ok(Some(Ok(fenced))) => {
-            format!("node {} (incarnation {}) took over", fenced.by, fenced.incarnation)
+            format!(
+                "node {} (incarnation {}) took over",
+                fenced.by, fenced.incarnation
+            )
         }
         Ok(Some(Err(error))) => format!("the control log cannot be followed: {error}"),
         Ok(None) | Err(_) => "the watch of the control log died".to_owned(),

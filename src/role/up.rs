@@ -150,7 +150,9 @@ impl Running {
         let (http, grpc) = (doors.http.local_addr()?, doors.grpc.local_addr()?);
         let (postgres, pool) = start_database(options, &config).await?;
         let shards = config.node.shard_count()?;
-        store::migrate(&pool, shards).await.context("could not migrate the database")?;
+        store::migrate(&pool, shards)
+            .await
+            .context("could not migrate the database")?;
         let directory = options.data_dir.join("log");
         let log = log::open(options.log, &config.log, &directory, shards).await?;
         let (node, ownership) = node::start(&config.node, config.actors.clone(), &log.log).await?;
@@ -210,8 +212,7 @@ impl Running {
         let line = status::show(handle, simulated, worker, stop.clone());
         let line = spawn(TaskKind::Service, "status line", line);
         let services = self.run_and_drain(trigger, stop);
-        let (ending, result) =
-            shutdown::run_until_drained(trigger, signals, grace, services).await;
+        let (ending, result) = shutdown::run_until_drained(trigger, signals, grace, services).await;
         line.abort();
         result.transpose()?;
         Ok(ending)
@@ -222,9 +223,20 @@ impl Running {
         trigger: &Trigger,
         stop: shutdown::Shutdown,
     ) -> anyhow::Result<()> {
-        let Self { node, log, ownership, mut worker, mut doors, .. } = self;
+        let Self {
+            node,
+            log,
+            ownership,
+            mut worker,
+            mut doors,
+            ..
+        } = self;
         let simulating = self.simulation.map(|simulation| {
-            spawn(TaskKind::Service, "simulator", simulation.run(stop.clone().begun()))
+            spawn(
+                TaskKind::Service,
+                "simulator",
+                simulation.run(stop.clone().begun()),
+            )
         });
         let failure = tokio::select! {
             () = stop.begun() => None,
@@ -271,7 +283,9 @@ impl WorkerTask {
 }
 
 async fn ended(worker: Option<&mut WorkerTask>) -> String {
-    let Some(worker) = worker else { return std::future::pending().await };
+    let Some(worker) = worker else {
+        return std::future::pending().await;
+    };
     match (&mut worker.task).await {
         Ok(Some(Err(error))) => format!("{:#}", anyhow::Error::from(error)),
         other => format!("{other:?}"),
@@ -306,10 +320,15 @@ async fn start_database(
         ..private_postgres::Config::default()
     };
     let starting = tokio::task::spawn_blocking(move || PrivatePostgres::start(&private));
-    let postgres = starting.await?.context("could not start a private Postgres")?;
+    let postgres = starting
+        .await?
+        .context("could not start a private Postgres")?;
     let url = postgres.url().to_owned();
     access::write_secret(&options.data_dir.join(DATABASE_URL_FILE), &url)?;
-    let pool = store::connect_lazily(&store::Config { url, ..config.postgres.clone() })?;
+    let pool = store::connect_lazily(&store::Config {
+        url,
+        ..config.postgres.clone()
+    })?;
     Ok((Some(postgres), pool))
 }
 
@@ -356,7 +375,11 @@ fn ready_checks(
                 .iter()
                 .map(|(part, reason)| format!("{part}: {reason}"))
                 .collect();
-            if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+            if reasons.is_empty() {
+                Ok(())
+            } else {
+                Err(reasons.join("; "))
+            }
         });
         // Ingest goes on without the database, so that a worker that waits is told, not counted.
         checks.push(("worker", check));

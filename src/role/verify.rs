@@ -16,7 +16,12 @@ pub struct Options {
     /// Manifest of acknowledged samples, as `aerostream simulate --manifest` writes it
     manifest: PathBuf,
     /// Database; `aerostream up` prints the url of its own, and the data directory keeps it
-    #[arg(long, value_name = "URL", env = "AEROSTREAM_POSTGRES__URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AEROSTREAM_POSTGRES__URL",
+        hide_env_values = true
+    )]
     postgres: Option<String>,
     /// Data directory of a running `aerostream up`, for the url of its database
     #[arg(long, value_name = "DIRECTORY", default_value = "var")]
@@ -28,11 +33,18 @@ pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
     let manifest = File::open(&options.manifest)
         .with_context(|| format!("could not open {}", options.manifest.display()))?;
     let mut database = config.postgres;
-    if let Some(url) = options.postgres.or_else(|| super::up::database_url(&options.data_dir)) {
+    if let Some(url) = options
+        .postgres
+        .or_else(|| super::up::database_url(&options.data_dir))
+    {
         database.url = url;
     }
     let pool = store::connect_lazily(&database)?;
     let report = verify::verify(&pool, BufReader::new(manifest)).await?;
     print!("{report}");
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

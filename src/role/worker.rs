@@ -26,7 +26,9 @@ pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
     let shards = config.node.shard_count()?;
     let pool = store::connect_lazily(&config.postgres)?;
     if options.migrate {
-        store::migrate(&pool, shards).await.context("could not migrate the database")?;
+        store::migrate(&pool, shards)
+            .await
+            .context("could not migrate the database")?;
     }
     let opened = log::open(LogKind::Kafka, &config.log, Path::new(""), shards).await?;
     let worker = Worker::build(config.worker, opened.log, pool);

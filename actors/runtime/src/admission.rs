@@ -32,7 +32,9 @@ impl Admission {
     /// A permit for one batch, or why there is none.
     pub fn admit(&self) -> Result<OwnedSemaphorePermit, Unavailable> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Unavailable::NotOwner { reason: "the node is stopping".to_owned() });
+            return Err(Unavailable::NotOwner {
+                reason: "the node is stopping".to_owned(),
+            });
         }
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
             metrics::admission_refused();

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aerostream_domain::{
-    Admission, AppendId, Batch, BootId, BootRecord, Drone, Offset, Receipt, Refusal,
-    RefusalCode, Seq, TelemetryRecord, Verdict,
+    Admission, AppendId, Batch, BootId, BootRecord, Drone, Offset, Receipt, Refusal, RefusalCode,
+    Seq, TelemetryRecord, Verdict,
 };
 use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -118,12 +118,20 @@ impl Actor for DroneActor {
 
 impl Shell {
     fn ingest(&mut self, myself: &ActorRef<DroneMsg>, ingest: Box<Ingest>) {
-        self.awaiting_boot.retain(|waiting| !waiting.reply.is_closed());
+        self.awaiting_boot
+            .retain(|waiting| !waiting.reply.is_closed());
         let limit = self.context.config.batches_per_drone_max;
         if self.replies.len() + self.awaiting_boot.len() >= limit {
             let retry_after = self.context.config.retry_after();
             let what = "unanswered batches of the drone";
-            answer(*ingest, IngestOutcome::Retry(Unavailable::Overloaded { what, limit, retry_after }));
+            answer(
+                *ingest,
+                IngestOutcome::Retry(Unavailable::Overloaded {
+                    what,
+                    limit,
+                    retry_after,
+                }),
+            );
             return;
         }
         if !self.context.holds() {
@@ -150,7 +158,10 @@ impl Shell {
         let myself = myself.clone();
         spawn(TaskKind::Request, "boot append", async move {
             if let Err(error) = pending.await {
-                let failed = DroneMsg::BootFailed { boot: record.boot, reason: error.to_string() };
+                let failed = DroneMsg::BootFailed {
+                    boot: record.boot,
+                    reason: error.to_string(),
+                };
                 let _ = myself.cast(failed);
             }
         });
@@ -160,8 +171,10 @@ impl Shell {
         self.drone.learn_boot(record);
         self.note_change();
         self.journalling.retain(|boot| *boot != record.boot);
-        let ready: Vec<_> =
-            self.awaiting_boot.extract_if(.., |it| it.batch.boot == record.boot).collect();
+        let ready: Vec<_> = self
+            .awaiting_boot
+            .extract_if(.., |it| it.batch.boot == record.boot)
+            .collect();
         for ingest in ready {
             self.ingest(myself, ingest);
         }
@@ -169,7 +182,10 @@ impl Shell {
 
     fn boot_failed(&mut self, boot: BootId, reason: &str) {
         self.journalling.retain(|journalling| *journalling != boot);
-        for ingest in self.awaiting_boot.extract_if(.., |it| it.batch.boot == boot) {
+        for ingest in self
+            .awaiting_boot
+            .extract_if(.., |it| it.batch.boot == boot)
+        {
             answer(*ingest, IngestOutcome::Retry(log_down(reason)));
         }
     }
@@ -177,21 +193,49 @@ impl Shell {
     fn admit(&mut self, myself: &ActorRef<DroneMsg>, ingest: Ingest) {
         let append = AppendId(self.next_append);
         self.next_append += 1;
-        let receipt = Receipt { at: ingest.received, epoch: self.context.claim.epoch, append };
-        let Ingest { batch, reply: sender, permit, .. } = ingest;
+        let receipt = Receipt {
+            at: ingest.received,
+            epoch: self.context.claim.epoch,
+            append,
+        };
+        let Ingest {
+            batch,
+            reply: sender,
+            permit,
+            ..
+        } = ingest;
         let admission = self.admit_guarded(batch, receipt);
         let own = admission.record.is_some().then_some(append);
-        self.replies.add(Reply { verdicts: admission.verdicts, own, sender, permit });
-        let Some(record) = admission.record else { return };
+        self.replies.add(Reply {
+            verdicts: admission.verdicts,
+            own,
+            sender,
+            permit,
+        });
+        let Some(record) = admission.record else {
+            return;
+        };
         let token = self.context.marks.begin();
         let pending = self.context.append_telemetry(&record);
         let record = Arc::new(record);
-        let orphan = Orphan { shard: self.shard.clone(), record: Arc::clone(&record), token };
-        self.flights.push_back(Flight { append, record, token, result: None });
+        let orphan = Orphan {
+            shard: self.shard.clone(),
+            record: Arc::clone(&record),
+            token,
+        };
+        self.flights.push_back(Flight {
+            append,
+            record,
+            token,
+            result: None,
+        });
         let myself = myself.clone();
         spawn(TaskKind::Request, "telemetry append", async move {
             let result = pending.await;
-            let appended = DroneMsg::Appended { append, result: result.clone() };
+            let appended = DroneMsg::Appended {
+                append,
+                result: result.clone(),
+            };
             if myself.cast(appended).is_err() {
                 orphan.leave(result);
             }
@@ -210,9 +254,15 @@ impl Shell {
         }
         let seqs: Vec<Seq> = batch.samples.iter().map(|sample| sample.seq()).collect();
         self.drone.forget(receipt.append, batch.boot, &seqs);
-        let mut all = Admission { record: None, verdicts: Vec::with_capacity(seqs.len()) };
+        let mut all = Admission {
+            record: None,
+            verdicts: Vec::with_capacity(seqs.len()),
+        };
         for sample in &batch.samples {
-            let single = Batch { samples: vec![sample.clone()], ..batch.clone() };
+            let single = Batch {
+                samples: vec![sample.clone()],
+                ..batch.clone()
+            };
             let admission = guarded(|| {
                 before(&single);
                 self.drone.admit(single.clone(), receipt)
@@ -220,7 +270,8 @@ impl Shell {
             match admission {
                 Ok(one) => merge(&mut all, one),
                 Err(()) => {
-                    self.drone.forget(receipt.append, batch.boot, &[sample.seq()]);
+                    self.drone
+                        .forget(receipt.append, batch.boot, &[sample.seq()]);
                     all.verdicts.push(Verdict::Refused(poison()));
                 }
             }
@@ -237,11 +288,21 @@ impl Shell {
         if let Ok(appended) = &result {
             self.context.marks.durable(appended.offset);
         }
-        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.append == append) {
+        if let Some(flight) = self
+            .flights
+            .iter_mut()
+            .find(|flight| flight.append == append)
+        {
             flight.result = Some(result);
         }
-        while self.flights.front().is_some_and(|flight| flight.result.is_some()) {
-            let Some(flight) = self.flights.pop_front() else { break };
+        while self
+            .flights
+            .front()
+            .is_some_and(|flight| flight.result.is_some())
+        {
+            let Some(flight) = self.flights.pop_front() else {
+                break;
+            };
             match flight.result {
                 Some(Ok(appended)) => {
                     self.apply(appended.offset, &flight.record);
@@ -258,19 +319,21 @@ impl Shell {
     fn acknowledge(&mut self, append: AppendId) {
         if self.context.holds() {
             let acknowledged = self.replies.durable(append);
-            self.context.acknowledged.fetch_add(acknowledged, Ordering::Relaxed);
+            self.context
+                .acknowledged
+                .fetch_add(acknowledged, Ordering::Relaxed);
         } else {
             self.replies.failed(append, &fenced());
         }
     }
 
-    fn append_failed(
-        &mut self,
-        myself: &ActorRef<DroneMsg>,
-        flight: &Flight,
-        error: &AppendError,
-    ) {
-        let Flight { append, record, token, .. } = flight;
+    fn append_failed(&mut self, myself: &ActorRef<DroneMsg>, flight: &Flight, error: &AppendError) {
+        let Flight {
+            append,
+            record,
+            token,
+            ..
+        } = flight;
         let (append, token) = (*append, *token);
         let seqs: Vec<Seq> = record.samples.iter().map(|sample| sample.seq).collect();
         self.drone.forget(append, record.boot, &seqs);
@@ -291,7 +354,10 @@ impl Shell {
         spawn(TaskKind::Request, "reconcile", async move {
             let records = recovery::records_of(&context, &drone, token.bound).await;
             // An actor that is gone is restored from the log, which has the same records.
-            if myself.cast(DroneMsg::Reconciled { records, token }).is_err() {
+            if myself
+                .cast(DroneMsg::Reconciled { records, token })
+                .is_err()
+            {
                 context.marks.end(token);
             }
         });
@@ -351,7 +417,10 @@ pub(crate) fn apply_guarded(drone: &mut Drone, offset: Offset, record: &Telemetr
         return;
     }
     for sample in &record.samples {
-        let single = TelemetryRecord { samples: vec![sample.clone()], ..record.clone() };
+        let single = TelemetryRecord {
+            samples: vec![sample.clone()],
+            ..record.clone()
+        };
         if guarded(|| drone.apply(offset, &single)).is_err() {
             tracing::error!(
                 drone.id = %record.drone, boot.id = record.boot.0, sample.seq = sample.seq.0,
@@ -384,9 +453,17 @@ struct Orphan {
 impl Orphan {
     /// Leaves the end of the append to the shard; a shard that is gone too is restored from the log.
     fn leave(self, result: Result<Appended, AppendError>) {
-        let Self { shard, record, token } = self;
+        let Self {
+            shard,
+            record,
+            token,
+        } = self;
         let offset = result.ok().map(|appended| appended.offset);
-        let _ = shard.cast(ShardMsg::Orphaned { offset, record, token });
+        let _ = shard.cast(ShardMsg::Orphaned {
+            offset,
+            record,
+            token,
+        });
     }
 }
 
@@ -411,9 +488,13 @@ fn poison() -> Refusal {
 }
 
 fn fenced() -> Unavailable {
-    Unavailable::NotOwner { reason: "another process has taken over the shard".to_owned() }
+    Unavailable::NotOwner {
+        reason: "another process has taken over the shard".to_owned(),
+    }
 }
 
 fn log_down(reason: &str) -> Unavailable {
-    Unavailable::LogDown { reason: reason.to_owned() }
+    Unavailable::LogDown {
+        reason: reason.to_owned(),
+    }
 }

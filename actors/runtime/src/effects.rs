@@ -30,7 +30,9 @@ pub(crate) struct ShardContext {
 
 impl std::fmt::Debug for ShardContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ShardContext").field("claim", &self.claim).finish_non_exhaustive()
+        f.debug_struct("ShardContext")
+            .field("claim", &self.claim)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,7 +43,12 @@ impl ShardContext {
     }
 
     fn append(&self, topic: Topic, key: Bytes, payload: Bytes) -> PendingAppend {
-        self.log.append(Append { topic, partition: self.claim.shard.into(), key, payload })
+        self.log.append(Append {
+            topic,
+            partition: self.claim.shard.into(),
+            key,
+            payload,
+        })
     }
 
     pub fn append_telemetry(&self, record: &TelemetryRecord) -> PendingAppend {
@@ -79,7 +86,10 @@ impl ShardContext {
     }
 
     fn append_state(&self, key: Bytes, kind: state_record::Kind) -> PendingAppend {
-        let record = v1::StateRecord { epoch: Some(self.claim.epoch.into()), kind: Some(kind) };
+        let record = v1::StateRecord {
+            epoch: Some(self.claim.epoch.into()),
+            kind: Some(kind),
+        };
         self.append(Topic::State, key, encode(&record))
     }
 

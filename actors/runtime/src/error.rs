@@ -24,7 +24,9 @@ pub enum ActorsError {
         source: AppendError,
     },
     /// A record of a newer build stops its partition.
-    #[error("{topic} of shard {shard} holds a record at offset {offset} that this build cannot read")]
+    #[error(
+        "{topic} of shard {shard} holds a record at offset {offset} that this build cannot read"
+    )]
     Newer {
         topic: Topic,
         shard: ShardId,

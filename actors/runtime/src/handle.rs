@@ -138,14 +138,23 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 impl Handle {
     /// Sends a batch to its drone; answers when every sample's fate is final.
     pub async fn ingest(&self, submission: Submission) -> IngestOutcome {
-        let Submission { batch, received, deadline } = submission;
+        let Submission {
+            batch,
+            received,
+            deadline,
+        } = submission;
         let permit = match self.admission.admit() {
             Ok(permit) => permit,
             Err(why) => return IngestOutcome::Retry(why),
         };
         let (reply, answer) = oneshot::channel();
         let shard = self.count.shard_of(&batch.drone);
-        let ingest = Box::new(Ingest { batch, received, reply, permit });
+        let ingest = Box::new(Ingest {
+            batch,
+            received,
+            reply,
+            permit,
+        });
         if let Err(why) = self.cast(shard, ShardMsg::Ingest(ingest)) {
             return IngestOutcome::Retry(why);
         }
@@ -160,7 +169,13 @@ impl Handle {
     pub async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let shard = self.count.shard_of(drone);
-        self.cast(shard, ShardMsg::Live { drone: drone.clone(), reply })?;
+        self.cast(
+            shard,
+            ShardMsg::Live {
+                drone: drone.clone(),
+                reply,
+            },
+        )?;
         Ok(answered(answer).await?.map(|view| *view))
     }
 
@@ -171,7 +186,11 @@ impl Handle {
         limit: usize,
     ) -> Result<ListPage, Unavailable> {
         let ids = self.ids(after, limit).await?;
-        let next_after = if ids.len() == limit { ids.last().cloned() } else { None };
+        let next_after = if ids.len() == limit {
+            ids.last().cloned()
+        } else {
+            None
+        };
         let views = ids.iter().map(|id| self.live(id));
         let views = futures::future::try_join_all(views).await?;
         let summary = |(drone, view): (DroneId, Option<LiveView>)| match view {
@@ -182,14 +201,14 @@ impl Handle {
         Ok(ListPage { drones, next_after })
     }
 
-    async fn ids(
-        &self,
-        after: Option<DroneId>,
-        limit: usize,
-    ) -> Result<Vec<DroneId>, Unavailable> {
+    async fn ids(&self, after: Option<DroneId>, limit: usize) -> Result<Vec<DroneId>, Unavailable> {
         let asked = self.count.all().map(|shard| {
             let (reply, answer) = oneshot::channel();
-            let ask = ShardMsg::Ids { after: after.clone(), limit, reply };
+            let ask = ShardMsg::Ids {
+                after: after.clone(),
+                limit,
+                reply,
+            };
             let sent = self.cast(shard, ask);
             async move {
                 sent?;
@@ -255,7 +274,9 @@ async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
 }
 
 fn restarting() -> Unavailable {
-    Unavailable::NotOwner { reason: "the actor is being restarted".to_owned() }
+    Unavailable::NotOwner {
+        reason: "the actor is being restarted".to_owned(),
+    }
 }
 
 impl DroneSummary {
@@ -284,7 +305,11 @@ impl From<LiveView> for DroneSummary {
             latitude_deg: position.latitude_deg,
             longitude_deg: position.longitude_deg,
             relative_altitude_m: position.relative_altitude_m,
-            battery_percent: live.groups.battery.first().and_then(|pack| pack.remaining_percent),
+            battery_percent: live
+                .groups
+                .battery
+                .first()
+                .and_then(|pack| pack.remaining_percent),
             armed: live.groups.state.and_then(|state| state.armed),
         }
     }

@@ -3,18 +3,18 @@
 //! Calls go down (handle, shard, drone), events come up as answers to what a message carried. The
 //! decisions are all in `aerostream-domain`; this crate brings messages, time and the log to them.
 
-pub mod handle;
-pub mod node;
 pub mod config;
 pub mod error;
+pub mod handle;
+pub mod node;
 pub mod task;
 
 mod admission;
 mod drone_actor;
 mod effects;
+mod mark;
 mod message;
 mod metrics;
-mod mark;
 mod recovery;
 mod replies;
 mod restart;
@@ -27,7 +27,7 @@ mod tests;
 pub use config::Config;
 pub use error::ActorsError;
 pub use handle::{
-    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, ShardStatus, Submission,
-    Unavailable,
+    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, ShardStatus,
+    Submission, Unavailable,
 };
 pub use node::{Hooks, Node};

@@ -26,18 +26,30 @@ struct Inner {
 impl MarkTracker {
     /// `end` is the offset behind what was restored.
     pub fn new(end: Offset) -> Self {
-        let inner = Inner { end, next_id: 0, open: BTreeSet::new(), dirty: Vec::new() };
-        Self { inner: Mutex::new(inner) }
+        let inner = Inner {
+            end,
+            next_id: 0,
+            open: BTreeSet::new(),
+            dirty: Vec::new(),
+        };
+        Self {
+            inner: Mutex::new(inner),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Before an append: its offset will be at or behind the token's bound.
     pub fn begin(&self) -> MarkToken {
         let mut inner = self.lock();
-        let token = MarkToken { bound: inner.end, id: inner.next_id };
+        let token = MarkToken {
+            bound: inner.end,
+            id: inner.next_id,
+        };
         inner.next_id += 1;
         inner.open.insert(token);
         token

@@ -26,22 +26,43 @@ pub(crate) struct Ingest {
 #[derive(Debug)]
 pub(crate) enum ShardMsg {
     Ingest(Box<Ingest>),
-    Live { drone: DroneId, reply: oneshot::Sender<Option<Box<LiveView>>> },
+    Live {
+        drone: DroneId,
+        reply: oneshot::Sender<Option<Box<LiveView>>>,
+    },
     /// Ids behind `after`, ascending, at most `limit`.
-    Ids { after: Option<DroneId>, limit: usize, reply: oneshot::Sender<Vec<DroneId>> },
+    Ids {
+        after: Option<DroneId>,
+        limit: usize,
+        reply: oneshot::Sender<Vec<DroneId>>,
+    },
     Status(oneshot::Sender<ShardStatus>),
     /// Boot records of the shard's journal partition, all below `next`.
-    Journal { boots: Vec<(DroneId, BootRecord)>, next: Offset, done: oneshot::Sender<()> },
+    Journal {
+        boots: Vec<(DroneId, BootRecord)>,
+        next: Offset,
+        done: oneshot::Sender<()>,
+    },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
     /// A snapshot round ended.
     RoundDone(RoundOutcome),
     /// A drone was asked to become passive; `None` if it is busy.
-    Passivated { drone: DroneId, snapshot: Option<Box<DroneSnapshot>> },
+    Passivated {
+        drone: DroneId,
+        snapshot: Option<Box<DroneSnapshot>>,
+    },
     /// An append ended whose actor was gone; `offset` if the record is durable.
-    Orphaned { offset: Option<Offset>, record: Arc<TelemetryRecord>, token: MarkToken },
+    Orphaned {
+        offset: Option<Offset>,
+        record: Arc<TelemetryRecord>,
+        token: MarkToken,
+    },
     /// A failed drone was read back from the log; `None` if that failed too.
-    Restored { drone: DroneId, state: Option<Box<Drone>> },
+    Restored {
+        drone: DroneId,
+        state: Option<Box<Drone>>,
+    },
     /// Writes what is not yet durable; answered when it is.
     Flush(oneshot::Sender<bool>),
 }
@@ -72,12 +93,24 @@ pub(crate) enum DroneMsg {
     /// A boot record, read back from the journal.
     Boot(BootRecord),
     /// The boot record could not be journalled.
-    BootFailed { boot: BootId, reason: String },
-    Appended { append: AppendId, result: Result<Appended, AppendError> },
+    BootFailed {
+        boot: BootId,
+        reason: String,
+    },
+    Appended {
+        append: AppendId,
+        result: Result<Appended, AppendError>,
+    },
     /// Records of this drone whose fate was unknown, read back from the log.
-    Reconciled { records: Vec<(Offset, TelemetryRecord)>, token: MarkToken },
+    Reconciled {
+        records: Vec<(Offset, TelemetryRecord)>,
+        token: MarkToken,
+    },
     Snapshot(mpsc::Sender<DroneSnapshot>),
-    Passivate { idle: Duration, reply: oneshot::Sender<Option<Box<DroneSnapshot>>> },
+    Passivate {
+        idle: Duration,
+        reply: oneshot::Sender<Option<Box<DroneSnapshot>>>,
+    },
 }
 
 impl ractor::Message for DroneMsg {}

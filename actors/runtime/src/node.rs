@@ -26,8 +26,11 @@ use crate::restart::Failures;
 use crate::shard::{ShardActor, ShardArgs};
 use crate::task::{TaskKind, spawn};
 
-const FOLLOW: ReadLimits =
-    ReadLimits { records_max: 2_000, bytes_max: 4 << 20, wait_max: Duration::from_millis(500) };
+const FOLLOW: ReadLimits = ReadLimits {
+    records_max: 2_000,
+    bytes_max: 4 << 20,
+    wait_max: Duration::from_millis(500),
+};
 /// How long the follower waits before it asks a shard or the log again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -42,7 +45,10 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { before_admit: |_| {}, on_batch: |_| {} }
+        Self {
+            before_admit: |_| {},
+            on_batch: |_| {},
+        }
     }
 }
 
@@ -74,7 +80,11 @@ impl Node {
         let admission = Admission::new(&config);
         let limits = config.limits();
         let claims = ownership.shards().to_vec();
-        let scope = Scope { claims: &claims, only: None, limits };
+        let scope = Scope {
+            claims: &claims,
+            only: None,
+            limits,
+        };
         let recovered = recover(&*log, scope).await?;
         let positions: Vec<(Partition, Offset)> = recovered
             .iter()
@@ -82,20 +92,41 @@ impl Node {
             .collect();
         let shards: ShardTable = claims.iter().map(|_| RwLock::new(None)).collect();
         let count = ownership.shard_count();
-        let handle =
-            Handle { shards: Arc::clone(&shards), count, admission, ownership: ownership.clone() };
-        let parts = Parts { log: Arc::clone(&log), ownership, config: Arc::new(config), hooks };
-        let args = SupervisorArgs { parts, shards, recovered };
+        let handle = Handle {
+            shards: Arc::clone(&shards),
+            count,
+            admission,
+            ownership: ownership.clone(),
+        };
+        let parts = Parts {
+            log: Arc::clone(&log),
+            ownership,
+            config: Arc::new(config),
+            hooks,
+        };
+        let args = SupervisorArgs {
+            parts,
+            shards,
+            recovered,
+        };
         let (supervisor, supervised) = Actor::spawn(None, NodeSupervisor, args)
             .await
             .map_err(|error| spawn_failed("the node", &error))?;
-        let epochs = claims.iter().map(|claim| (claim.shard, Some(claim.epoch))).collect();
+        let epochs = claims
+            .iter()
+            .map(|claim| (claim.shard, Some(claim.epoch)))
+            .collect();
         let follower = spawn(
             TaskKind::Service,
             "journal follower",
             follow_journal(log, handle.clone(), positions, epochs),
         );
-        Ok(Self { handle, supervisor, supervised, follower })
+        Ok(Self {
+            handle,
+            supervisor,
+            supervised,
+            follower,
+        })
     }
 
     /// The door to the actors.
@@ -125,7 +156,10 @@ impl Node {
 }
 
 fn spawn_failed(what: &str, error: &dyn std::error::Error) -> ActorsError {
-    ActorsError::Spawn { what: what.to_owned(), reason: error.to_string() }
+    ActorsError::Spawn {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 struct NodeSupervisor;
@@ -153,9 +187,18 @@ impl Actor for NodeSupervisor {
         myself: ActorRef<NodeMsg>,
         args: SupervisorArgs,
     ) -> Result<Supervising, ActorProcessingErr> {
-        let SupervisorArgs { parts, shards, mut recovered } = args;
+        let SupervisorArgs {
+            parts,
+            shards,
+            mut recovered,
+        } = args;
         let (by_actor, failures) = (HashMap::new(), HashMap::new());
-        let mut supervising = Supervising { parts, shards, by_actor, failures };
+        let mut supervising = Supervising {
+            parts,
+            shards,
+            by_actor,
+            failures,
+        };
         for claim in supervising.parts.ownership.shards().to_vec() {
             let recovered = recovered.remove(&claim.shard).unwrap_or_default();
             supervising.start_shard(&myself, claim, recovered).await?;
@@ -221,8 +264,9 @@ impl Supervising {
     }
 
     fn set(&self, shard: ShardId, actor: Option<ActorRef<ShardMsg>>) {
-        let mut place =
-            self.shards[usize::from(shard.0)].write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.shards[usize::from(shard.0)]
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *place = actor;
     }
 
@@ -231,7 +275,12 @@ impl Supervising {
         let failures = self.failures.entry(shard).or_default();
         let rest = failures.note(Instant::now(), &self.parts.config);
         let rest_ms = rest.as_millis() as u64;
-        tracing::error!(shard.id = shard.0, reason, rest.ms = rest_ms, "shard failed");
+        tracing::error!(
+            shard.id = shard.0,
+            reason,
+            rest.ms = rest_ms,
+            "shard failed"
+        );
         crate::metrics::actor_restarted();
         myself.send_after(rest, move || NodeMsg::RestartShard(shard));
     }
@@ -239,7 +288,11 @@ impl Supervising {
     async fn restart_shard(&mut self, myself: &ActorRef<NodeMsg>, shard: ShardId) {
         let claim = self.parts.ownership.shards()[usize::from(shard.0)];
         let limits = self.parts.config.limits();
-        let scope = Scope { claims: &[claim], only: None, limits };
+        let scope = Scope {
+            claims: &[claim],
+            only: None,
+            limits,
+        };
         let restored = match recover(&*self.parts.log, scope).await {
             Ok(mut recovered) => {
                 let recovered = recovered.remove(&shard).unwrap_or_default();
@@ -285,12 +338,19 @@ async fn open_journal(
     log: &dyn EventLog,
     next: &HashMap<Partition, Offset>,
 ) -> Result<Box<dyn Reader>, ActorsError> {
-    let from = next.iter().map(|(partition, offset)| (*partition, *offset)).collect();
+    let from = next
+        .iter()
+        .map(|(partition, offset)| (*partition, *offset))
+        .collect();
     log.read(Topic::Journal, from).await.map_err(follow_failed)
 }
 
 fn follow_failed(source: LogError) -> ActorsError {
-    ActorsError::Read { topic: Topic::Journal, doing: "following the journal", source }
+    ActorsError::Read {
+        topic: Topic::Journal,
+        doing: "following the journal",
+        source,
+    }
 }
 
 async fn follow(
@@ -332,7 +392,11 @@ fn boot_in(
 async fn bring(handle: &Handle, shard: ShardId, boots: Vec<(DroneId, BootRecord)>, next: Offset) {
     loop {
         let (done, brought) = oneshot::channel();
-        let message = ShardMsg::Journal { boots: boots.clone(), next, done };
+        let message = ShardMsg::Journal {
+            boots: boots.clone(),
+            next,
+            done,
+        };
         if handle.cast(shard, message).is_ok() && brought.await.is_ok() {
             return;
         }

@@ -22,8 +22,11 @@ use crate::error::ActorsError;
 /// Name of the barrier among the keys of the state topic.
 const BARRIER_NAME: &str = ".barrier";
 const DOING: &str = "restoring state";
-const READ: ReadLimits =
-    ReadLimits { records_max: 5_000, bytes_max: 8 << 20, wait_max: Duration::from_millis(500) };
+const READ: ReadLimits = ReadLimits {
+    records_max: 5_000,
+    bytes_max: 8 << 20,
+    wait_max: Duration::from_millis(500),
+};
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// What the log says of one shard.
@@ -38,7 +41,11 @@ pub(crate) struct Recovered {
 
 impl Default for Recovered {
     fn default() -> Self {
-        Self { drones: BTreeMap::new(), journal_next: Offset(0), telemetry_next: Offset(0) }
+        Self {
+            drones: BTreeMap::new(),
+            journal_next: Offset(0),
+            telemetry_next: Offset(0),
+        }
     }
 }
 
@@ -69,7 +76,11 @@ pub(crate) async fn recover(
     restoring.read_state(log).await?;
     restoring.read_journal(log).await?;
     restoring.read_telemetry(log).await?;
-    Ok(restoring.shards.into_iter().map(|(shard, it)| (shard, it.recovered)).collect())
+    Ok(restoring
+        .shards
+        .into_iter()
+        .map(|(shard, it)| (shard, it.recovered))
+        .collect())
 }
 
 /// Durable telemetry records of one drone at or behind `from`; waits until the log answers.
@@ -93,7 +104,8 @@ pub(crate) async fn records_of(
             Ok(_) => return found,
             Err(error) => {
                 tracing::warn!(
-                    shard.id = context.claim.shard.0, error = &error as &dyn std::error::Error,
+                    shard.id = context.claim.shard.0,
+                    error = &error as &dyn std::error::Error,
                     "could not read back an append of unknown fate, trying again"
                 );
                 tokio::time::sleep(RETRY_AFTER).await;
@@ -119,9 +131,17 @@ struct RestoringShard {
 
 impl<'a> Restoring<'a> {
     fn new(scope: &Scope<'a>) -> Self {
-        let shards =
-            scope.claims.iter().map(|it| (it.shard, RestoringShard::default())).collect();
-        Self { log_limits: scope.limits, only: scope.only, claims: scope.claims, shards }
+        let shards = scope
+            .claims
+            .iter()
+            .map(|it| (it.shard, RestoringShard::default()))
+            .collect();
+        Self {
+            log_limits: scope.limits,
+            only: scope.only,
+            claims: scope.claims,
+            shards,
+        }
     }
 
     fn wanted(&self, drone: &DroneId) -> bool {
@@ -135,19 +155,24 @@ impl<'a> Restoring<'a> {
     /// A compacted partition may have no record right before its end, so each gets a barrier.
     async fn read_state(&mut self, log: &dyn EventLog) -> Result<(), ActorsError> {
         for claim in self.claims {
-            let record = v1::StateRecord { epoch: Some(claim.epoch.into()), kind: None };
+            let record = v1::StateRecord {
+                epoch: Some(claim.epoch.into()),
+                kind: None,
+            };
             let barrier = Append {
                 topic: Topic::State,
                 partition: claim.shard.into(),
                 key: state_key(BARRIER_NAME, claim.epoch),
                 payload: encode(&record),
             };
-            log.append(barrier).await.map_err(|source| ActorsError::Append {
-                topic: Topic::State,
-                shard: claim.shard,
-                doing: DOING,
-                source,
-            })?;
+            log.append(barrier)
+                .await
+                .map_err(|source| ActorsError::Append {
+                    topic: Topic::State,
+                    shard: claim.shard,
+                    doing: DOING,
+                    source,
+                })?;
         }
         let from = starts(log, Topic::State, self.claims).await?;
         read_to_end(log, Topic::State, &from, |record| self.fold_state(&record)).await?;
@@ -158,8 +183,12 @@ impl<'a> Restoring<'a> {
         if record.payload.is_empty() {
             return Ok(());
         }
-        let Some(state) = readable::<v1::StateRecord>(record)? else { return Ok(()) };
-        let Some(epoch) = state.epoch.map(Epoch::from) else { return Ok(()) };
+        let Some(state) = readable::<v1::StateRecord>(record)? else {
+            return Ok(());
+        };
+        let Some(epoch) = state.epoch.map(Epoch::from) else {
+            return Ok(());
+        };
         match state.kind {
             Some(state_record::Kind::Mark(mark)) => {
                 let shard = self.shard(record.partition);
@@ -182,14 +211,23 @@ impl<'a> Restoring<'a> {
         }
         let limits = self.log_limits;
         let drones = &mut self.shard(partition).recovered.drones;
-        let newest = drones.get(&snapshot.drone).and_then(|known| known.snapshot_epoch);
+        let newest = drones
+            .get(&snapshot.drone)
+            .and_then(|known| known.snapshot_epoch);
         if newest.is_some_and(|newest| newest > epoch) {
             return;
         }
         let id = snapshot.drone.clone();
         let drone = Drone::restore(snapshot, limits);
         let snapshot_epoch = Some(epoch);
-        drones.insert(id, RecoveredDrone { drone, snapshot_epoch, changed: false });
+        drones.insert(
+            id,
+            RecoveredDrone {
+                drone,
+                snapshot_epoch,
+                changed: false,
+            },
+        );
     }
 
     async fn read_journal(&mut self, log: &dyn EventLog) -> Result<(), ActorsError> {
@@ -200,8 +238,10 @@ impl<'a> Restoring<'a> {
             let marked = shard.mark.map_or(0, |(_, mark)| mark.journal_offset);
             *start = (*start).max(Offset(marked));
         }
-        let ends =
-            read_to_end(log, Topic::Journal, &from, |record| self.fold_journal(&record)).await?;
+        let ends = read_to_end(log, Topic::Journal, &from, |record| {
+            self.fold_journal(&record)
+        })
+        .await?;
         for (partition, end) in ends {
             self.shard(partition).recovered.journal_next = end;
         }
@@ -209,9 +249,13 @@ impl<'a> Restoring<'a> {
     }
 
     fn fold_journal(&mut self, record: &Record) -> Result<(), ActorsError> {
-        let Some(journal) = readable::<v1::JournalRecord>(record)? else { return Ok(()) };
+        let Some(journal) = readable::<v1::JournalRecord>(record)? else {
+            return Ok(());
+        };
         let shard = self.shard(record.partition);
-        let Some((drone, boot)) = boot_of(&journal, &mut shard.claimed) else { return Ok(()) };
+        let Some((drone, boot)) = boot_of(&journal, &mut shard.claimed) else {
+            return Ok(());
+        };
         if self.wanted(&drone) {
             let known = self.drone(record.partition, &drone);
             known.drone.learn_boot(boot);
@@ -227,7 +271,9 @@ impl<'a> Restoring<'a> {
             *start = (*start).max(Offset(mark.map_or(0, |(_, mark)| mark.telemetry_offset)));
         }
         let ends = read_to_end(log, Topic::Telemetry, &from, |record| {
-            let Some(telemetry) = telemetry_of(&record)? else { return Ok(()) };
+            let Some(telemetry) = telemetry_of(&record)? else {
+                return Ok(());
+            };
             if self.wanted(&telemetry.drone) {
                 let known = self.drone(record.partition, &telemetry.drone);
                 apply_guarded(&mut known.drone, record.offset, &telemetry);
@@ -244,10 +290,18 @@ impl<'a> Restoring<'a> {
 
     fn drone(&mut self, partition: Partition, id: &DroneId) -> &mut RecoveredDrone {
         let limits = self.log_limits;
-        self.shard(partition).recovered.drones.entry(id.clone()).or_insert_with(|| {
-            let drone = Drone::new(id.clone(), limits);
-            RecoveredDrone { drone, snapshot_epoch: None, changed: false }
-        })
+        self.shard(partition)
+            .recovered
+            .drones
+            .entry(id.clone())
+            .or_insert_with(|| {
+                let drone = Drone::new(id.clone(), limits);
+                RecoveredDrone {
+                    drone,
+                    snapshot_epoch: None,
+                    changed: false,
+                }
+            })
     }
 }
 
@@ -272,7 +326,9 @@ pub(crate) fn boot_of(
 }
 
 fn telemetry_of(record: &Record) -> Result<Option<TelemetryRecord>, ActorsError> {
-    let Some(event) = readable::<v1::TelemetryEvent>(record)? else { return Ok(None) };
+    let Some(event) = readable::<v1::TelemetryEvent>(record)? else {
+        return Ok(None);
+    };
     match TelemetryEntry::try_from(event) {
         Ok(TelemetryEntry::Batch(telemetry)) => Ok(Some(telemetry)),
         Ok(TelemetryEntry::Claim { .. }) => Ok(None),
@@ -316,14 +372,21 @@ async fn starts(
 ) -> Result<Vec<(Partition, Offset)>, ActorsError> {
     let starts = claims.iter().map(|claim| async move {
         let partition = Partition::from(claim.shard);
-        let bounds = log.bounds(topic, partition).await.map_err(read_failed(topic))?;
+        let bounds = log
+            .bounds(topic, partition)
+            .await
+            .map_err(read_failed(topic))?;
         Ok((partition, bounds.start))
     });
     futures::future::try_join_all(starts).await
 }
 
 fn read_failed(topic: Topic) -> impl Fn(LogError) -> ActorsError {
-    move |source| ActorsError::Read { topic, doing: DOING, source }
+    move |source| ActorsError::Read {
+        topic,
+        doing: DOING,
+        source,
+    }
 }
 
 /// Gives every record from the offsets up to the ends that the partitions have now, and tells those.
@@ -344,11 +407,16 @@ async fn read_to_end(
         .filter(|(partition, start)| *start < ends[partition])
         .map(|(partition, _)| (*partition, ends[partition]))
         .collect();
-    let wanted = from.iter().filter(|(partition, _)| left.contains_key(partition)).copied();
+    let wanted = from
+        .iter()
+        .filter(|(partition, _)| left.contains_key(partition))
+        .copied();
     let mut reader = log.read(topic, wanted.collect()).await.map_err(&failed)?;
     while !left.is_empty() {
         for record in reader.next(READ).await.map_err(&failed)? {
-            let Some(end) = left.get(&record.partition).copied() else { continue };
+            let Some(end) = left.get(&record.partition).copied() else {
+                continue;
+            };
             let (partition, next) = (record.partition, Offset(record.offset.0 + 1));
             if record.offset < end {
                 each(record)?;

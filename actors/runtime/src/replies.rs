@@ -87,15 +87,17 @@ impl Replies {
     /// An append ended well: answers every batch that waited for nothing else, and tells how many
     /// samples that acknowledges for the first time.
     pub fn durable(&mut self, append: AppendId) -> u64 {
-        let ready = self.waiting.extract_if(.., |(waits, _)| {
-            waits.remove(&append) && waits.is_empty()
-        });
+        let ready = self
+            .waiting
+            .extract_if(.., |(waits, _)| waits.remove(&append) && waits.is_empty());
         ready.map(|(_, reply)| reply.settle()).sum()
     }
 
     /// An append is not known to be durable: every batch that waited for it is to be sent again.
     pub fn failed(&mut self, append: AppendId, why: &Unavailable) {
-        let lost = self.waiting.extract_if(.., |(waits, _)| waits.contains(&append));
+        let lost = self
+            .waiting
+            .extract_if(.., |(waits, _)| waits.contains(&append));
         lost.for_each(|(_, reply)| reply.retry(why.clone()));
     }
 

@@ -17,7 +17,11 @@ impl Failures {
     /// Notes a failure and tells how long the actor rests.
     pub fn note(&mut self, now: Instant, config: &Config) -> Duration {
         let window = Duration::from_secs(config.restart_window_s);
-        while self.recent.front().is_some_and(|at| now.duration_since(*at) > window) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|at| now.duration_since(*at) > window)
+        {
             self.recent.pop_front();
         }
         self.recent.push_back(now);
@@ -37,11 +41,15 @@ mod tests {
 
     #[test]
     fn waits_double_and_end_in_a_rest() {
-        let config = Config { restarts_max: 3, ..Config::default() };
+        let config = Config {
+            restarts_max: 3,
+            ..Config::default()
+        };
         let mut failures = Failures::default();
         let start = Instant::now();
-        let waits: Vec<u128> =
-            (0..5).map(|_| failures.note(start, &config).as_millis()).collect();
+        let waits: Vec<u128> = (0..5)
+            .map(|_| failures.note(start, &config).as_millis())
+            .collect();
         assert_eq!(waits, [100, 200, 400, 10_000, 10_000]);
         let later = start + Duration::from_secs(61);
         assert_eq!(failures.note(later, &config).as_millis(), 100);

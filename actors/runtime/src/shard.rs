@@ -91,10 +91,16 @@ impl Actor for ShardActor {
         match message {
             ShardMsg::Ingest(ingest) => {
                 let drone = ingest.batch.drone.clone();
-                shard.deliver(&myself, drone, DroneMsg::Ingest(ingest)).await?;
+                shard
+                    .deliver(&myself, drone, DroneMsg::Ingest(ingest))
+                    .await?;
             }
             ShardMsg::Live { drone, reply } => shard.live(&drone, reply),
-            ShardMsg::Ids { after, limit, reply } => {
+            ShardMsg::Ids {
+                after,
+                limit,
+                reply,
+            } => {
                 let _ = reply.send(shard.slots.ids(after.as_ref(), limit));
             }
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
@@ -108,11 +114,17 @@ impl Actor for ShardActor {
                 let state = snapshot.map(|snapshot| encode_passive(&snapshot));
                 shard.passivated(&myself, drone, state).await?;
             }
-            ShardMsg::Orphaned { offset, record, token } => {
+            ShardMsg::Orphaned {
+                offset,
+                record,
+                token,
+            } => {
                 let records = offset.map(|at| (at, Arc::unwrap_or_clone(Arc::clone(&record))));
                 let records = records.into_iter().collect();
                 let drone = record.drone.clone();
-                shard.deliver(&myself, drone, DroneMsg::Reconciled { records, token }).await?;
+                shard
+                    .deliver(&myself, drone, DroneMsg::Reconciled { records, token })
+                    .await?;
             }
             ShardMsg::Restored { drone, state } => {
                 shard.restored(&myself, drone, state).await?;
@@ -190,8 +202,13 @@ impl Shard {
         queue: Vec<DroneMsg>,
     ) -> Result<(), ActorProcessingErr> {
         let context = Arc::clone(&self.context);
-        let args = DroneArgs { drone, context, shard: myself.clone() };
-        let (actor, _) = DroneActor::spawn_linked(None, DroneActor, args, myself.get_cell()).await?;
+        let args = DroneArgs {
+            drone,
+            context,
+            shard: myself.clone(),
+        };
+        let (actor, _) =
+            DroneActor::spawn_linked(None, DroneActor, args, myself.get_cell()).await?;
         for message in queue {
             let _ = actor.cast(message);
         }
@@ -261,13 +278,18 @@ impl Shard {
     fn passivate(&mut self, myself: &ActorRef<ShardMsg>, before: Instant) {
         let idle = self.context.config.idle_after();
         for drone in self.slots.idle_since(before) {
-            let Some(Slot::Hot { actor, .. }) = self.slots.get(&drone) else { continue };
+            let Some(Slot::Hot { actor, .. }) = self.slots.get(&drone) else {
+                continue;
+            };
             let (actor, (reply, answer)) = (actor.clone(), oneshot::channel());
             if actor.cast(DroneMsg::Passivate { idle, reply }).is_err() {
                 continue;
             }
             if let Some(slot) = self.slots.get_mut(&drone) {
-                *slot = Slot::Leaving { actor, queue: Vec::new() };
+                *slot = Slot::Leaving {
+                    actor,
+                    queue: Vec::new(),
+                };
             }
             let myself = myself.clone();
             spawn(TaskKind::Request, "passivation", async move {
@@ -287,7 +309,9 @@ impl Shard {
         if !matches!(self.slots.get(&drone), Some(Slot::Leaving { .. })) {
             return Ok(());
         }
-        let Some(Slot::Leaving { actor, queue }) = self.slots.take(&drone) else { return Ok(()) };
+        let Some(Slot::Leaving { actor, queue }) = self.slots.take(&drone) else {
+            return Ok(());
+        };
         match state {
             Some(state) => self.slots.insert_passive(drone.clone(), state),
             None => self.slots.insert_hot(drone.clone(), actor),
@@ -320,7 +344,11 @@ impl Shard {
         spawn(TaskKind::Request, "drone restore", async move {
             let claims = [context.claim];
             let limits = context.config.limits();
-            let scope = Scope { claims: &claims, only: Some(&drone), limits };
+            let scope = Scope {
+                claims: &claims,
+                only: Some(&drone),
+                limits,
+            };
             let state = match recover(&*context.log, scope).await {
                 Ok(shards) => shards
                     .into_values()
@@ -333,7 +361,10 @@ impl Shard {
                     None
                 }
             };
-            let _ = myself.cast(ShardMsg::Restored { drone, state: state.map(Box::new) });
+            let _ = myself.cast(ShardMsg::Restored {
+                drone,
+                state: state.map(Box::new),
+            });
         });
     }
 
@@ -343,7 +374,9 @@ impl Shard {
         drone: DroneId,
         state: Option<Box<Drone>>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(Slot::Failed { queue, .. }) = self.slots.take(&drone) else { return Ok(()) };
+        let Some(Slot::Failed { queue, .. }) = self.slots.take(&drone) else {
+            return Ok(());
+        };
         let Some(state) = state else {
             let now = Instant::now();
             let rest = self.slots.failures(&drone).note(now, &self.context.config);
@@ -373,7 +406,9 @@ fn refuse_while_failed(message: DroneMsg) -> Option<DroneMsg> {
     match message {
         DroneMsg::Ingest(ingest) => {
             let reason = "the drone's actor is being restored".to_owned();
-            let _ = ingest.reply.send(IngestOutcome::Retry(Unavailable::NotOwner { reason }));
+            let _ = ingest
+                .reply
+                .send(IngestOutcome::Retry(Unavailable::NotOwner { reason }));
             None
         }
         DroneMsg::Boot(_) | DroneMsg::Reconciled { .. } => Some(message),

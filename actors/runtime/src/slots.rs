@@ -15,13 +15,23 @@ use crate::restart::Failures;
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// An actor runs.
-    Hot { actor: ActorRef<DroneMsg>, used: Instant },
+    Hot {
+        actor: ActorRef<DroneMsg>,
+        used: Instant,
+    },
     /// No actor: the compact encoded state.
     Passive { state: Bytes },
     /// The actor was asked to become passive; what comes meanwhile waits here.
-    Leaving { actor: ActorRef<DroneMsg>, queue: Vec<DroneMsg> },
+    Leaving {
+        actor: ActorRef<DroneMsg>,
+        queue: Vec<DroneMsg>,
+    },
     /// The actor failed and rests until `due`; then it is restored from the log.
-    Failed { due: Instant, restoring: bool, queue: Vec<DroneMsg> },
+    Failed {
+        due: Instant,
+        restoring: bool,
+        queue: Vec<DroneMsg>,
+    },
 }
 
 /// The drones of one shard in id order.
@@ -49,11 +59,24 @@ impl Slots {
 
     pub fn insert_hot(&mut self, drone: DroneId, actor: ActorRef<DroneMsg>) {
         self.by_actor.insert(actor.get_id(), drone.clone());
-        self.by_id.insert(drone, Slot::Hot { actor, used: Instant::now() });
+        self.by_id.insert(
+            drone,
+            Slot::Hot {
+                actor,
+                used: Instant::now(),
+            },
+        );
     }
 
     pub fn insert_failed(&mut self, drone: DroneId, due: Instant, queue: Vec<DroneMsg>) {
-        self.by_id.insert(drone, Slot::Failed { due, restoring: false, queue });
+        self.by_id.insert(
+            drone,
+            Slot::Failed {
+                due,
+                restoring: false,
+                queue,
+            },
+        );
     }
 
     /// Takes a drone out, to be put back in another state.
@@ -87,9 +110,10 @@ impl Slots {
 
     /// Hot drones without a message since `before`.
     pub fn idle_since(&self, before: Instant) -> Vec<DroneId> {
-        let idle = self.by_id.iter().filter(
-            |(_, slot)| matches!(slot, Slot::Hot { used, .. } if *used <= before),
-        );
+        let idle = self
+            .by_id
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Hot { used, .. } if *used <= before));
         idle.map(|(id, _)| id.clone()).collect()
     }
 
@@ -110,10 +134,12 @@ impl Slots {
 
     /// (hot, passive, failed).
     pub fn count(&self) -> (usize, usize, usize) {
-        self.by_id.values().fold((0, 0, 0), |(hot, passive, failed), slot| match slot {
-            Slot::Hot { .. } | Slot::Leaving { .. } => (hot + 1, passive, failed),
-            Slot::Passive { .. } => (hot, passive + 1, failed),
-            Slot::Failed { .. } => (hot, passive, failed + 1),
-        })
+        self.by_id
+            .values()
+            .fold((0, 0, 0), |(hot, passive, failed), slot| match slot {
+                Slot::Hot { .. } | Slot::Leaving { .. } => (hot + 1, passive, failed),
+                Slot::Passive { .. } => (hot, passive + 1, failed),
+                Slot::Failed { .. } => (hot, passive, failed + 1),
+            })
     }
 }

@@ -55,8 +55,12 @@ impl ControlState {
     }
 
     fn fold_assign(&mut self, offset: Offset, assign: v1::Assign) -> Effect {
-        let Some(created) = &self.created else { return Effect::Void };
-        let Ok(number) = u16::try_from(assign.shard) else { return Effect::Void };
+        let Some(created) = &self.created else {
+            return Effect::Void;
+        };
+        let Ok(number) = u16::try_from(assign.shard) else {
+            return Effect::Void;
+        };
         let shard = ShardId(number);
         let expected = assign.expected.map(Epoch::from);
         let current = self.owners.get(&shard);
@@ -70,14 +74,19 @@ impl ControlState {
         let owner = ShardOwner {
             node: assign.to_node,
             incarnation: assign.to_incarnation,
-            epoch: Epoch { generation: created.generation, offset },
+            epoch: Epoch {
+                generation: created.generation,
+                offset,
+            },
         };
         self.owners.insert(shard, owner.clone());
         Effect::Assigned { shard, owner }
     }
 
     fn is_up(&self, node: &str, incarnation: &str) -> bool {
-        self.members.get(node).is_some_and(|join| join.incarnation == incarnation)
+        self.members
+            .get(node)
+            .is_some_and(|join| join.incarnation == incarnation)
     }
 
     /// The cluster's fixed shape; `None` before its first record.
@@ -113,7 +122,9 @@ mod tests {
             hash_version: 1,
             generation: 1,
         };
-        v1::ControlRecord { kind: Some(Kind::Created(created)) }
+        v1::ControlRecord {
+            kind: Some(Kind::Created(created)),
+        }
     }
 
     fn join(node: &str, incarnation: &str) -> v1::ControlRecord {
@@ -122,7 +133,9 @@ mod tests {
             incarnation: incarnation.to_owned(),
             ..Default::default()
         };
-        v1::ControlRecord { kind: Some(Kind::Join(join)) }
+        v1::ControlRecord {
+            kind: Some(Kind::Join(join)),
+        }
     }
 
     fn assign(shard: u32, to: (&str, &str), expected: Option<u64>) -> v1::ControlRecord {
@@ -130,9 +143,14 @@ mod tests {
             shard,
             to_node: to.0.to_owned(),
             to_incarnation: to.1.to_owned(),
-            expected: expected.map(|offset| v1::Epoch { generation: 1, offset }),
+            expected: expected.map(|offset| v1::Epoch {
+                generation: 1,
+                offset,
+            }),
         };
-        v1::ControlRecord { kind: Some(Kind::Assign(assign)) }
+        v1::ControlRecord {
+            kind: Some(Kind::Assign(assign)),
+        }
     }
 
     fn effects(records: &[v1::ControlRecord]) -> Vec<bool> {
@@ -149,11 +167,22 @@ mod tests {
             assert_eq!(effects(records), expected, "{records:?}");
         };
         check(&[created(), created()], &[true, false]);
-        check(&[join("a", "1"), assign(0, ("a", "1"), None)], &[true, false]);
-        check(&[created(), assign(0, ("a", "1"), None)], &[true, false]);
-        check(&[created(), join("a", "1"), assign(9, ("a", "1"), None)], &[true, true, false]);
         check(
-            &[created(), join("a", "1"), assign(0, ("a", "1"), None), assign(0, ("a", "1"), None)],
+            &[join("a", "1"), assign(0, ("a", "1"), None)],
+            &[true, false],
+        );
+        check(&[created(), assign(0, ("a", "1"), None)], &[true, false]);
+        check(
+            &[created(), join("a", "1"), assign(9, ("a", "1"), None)],
+            &[true, true, false],
+        );
+        check(
+            &[
+                created(),
+                join("a", "1"),
+                assign(0, ("a", "1"), None),
+                assign(0, ("a", "1"), None),
+            ],
             &[true, true, true, false],
         );
     }

@@ -11,13 +11,21 @@ pub enum ClusterError {
         "the cluster was created with {created} shards and hash version {hash_version}; this node \
          is configured for {configured} shards and hash version 1"
     )]
-    OtherShape { created: u32, hash_version: u32, configured: u16 },
+    OtherShape {
+        created: u32,
+        hash_version: u32,
+        configured: u16,
+    },
     /// A live node of another name owns a shard.
     #[error(
         "shard {shard} is owned by node {owner} at epoch {epoch}; stop that node, or start this one \
          under the name {owner} to replace it"
     )]
-    OwnedByOther { shard: ShardId, owner: String, epoch: Epoch },
+    OwnedByOther {
+        shard: ShardId,
+        owner: String,
+        epoch: Epoch,
+    },
     /// The control log could not be read.
     #[error("could not read the control log")]
     Read(#[source] LogError),

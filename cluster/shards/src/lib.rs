@@ -4,9 +4,9 @@
 //! that it writes carries an epoch and a second process cannot write beside it unnoticed.
 
 pub mod control_log;
+pub mod error;
 pub mod ownership;
 pub mod watch;
-pub mod error;
 
 pub use control_log::{ControlState, Effect, ShardOwner};
 pub use error::ClusterError;

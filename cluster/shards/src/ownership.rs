@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aerostream_domain::{Epoch, NodeId, Offset, ShardCount, ShardId};
-use aerostream_log::{
-    Append, EventLog, Partition, ReadLimits, Reader, Topic, decode, encode,
-};
+use aerostream_log::{Append, EventLog, Partition, ReadLimits, Reader, Topic, decode, encode};
 use aerostream_proto::v1;
 use aerostream_proto::v1::control_record::Kind;
 use bytes::Bytes;
@@ -78,7 +76,10 @@ impl Ownership {
     #[must_use]
     pub fn holds(&self, shard: ShardId, epoch: Epoch) -> bool {
         !self.fenced.load(Ordering::Acquire)
-            && self.shards.get(usize::from(shard.0)).is_some_and(|own| own.epoch == epoch)
+            && self
+                .shards
+                .get(usize::from(shard.0))
+                .is_some_and(|own| own.epoch == epoch)
     }
 
     /// True once another process has taken over; it never becomes false again.
@@ -105,7 +106,11 @@ pub async fn claim_all(
     let node = identity.node.as_str();
     if let Some((shard, owner)) = control.state.owned_by_other(node) {
         let (owner, epoch) = (owner.node.clone(), owner.epoch);
-        return Err(ClusterError::OwnedByOther { shard, owner, epoch });
+        return Err(ClusterError::OwnedByOther {
+            shard,
+            owner,
+            epoch,
+        });
     }
     let join = v1::Join {
         node: node.to_owned(),
@@ -114,14 +119,19 @@ pub async fn claim_all(
         record_version: RECORD_VERSION,
     };
     control.append("joining", vec![Kind::Join(join)]).await?;
-    let assigns = shards.all().map(|shard| control.assign(shard, &identity)).collect();
+    let assigns = shards
+        .all()
+        .map(|shard| control.assign(shard, &identity))
+        .collect();
     control.append("taking the shards", assigns).await?;
     let mut claimed = Vec::with_capacity(usize::from(shards.get()));
     for shard in shards.all() {
         claimed.push(control.epoch_of(shard, &identity)?);
     }
     let claims = futures::future::try_join_all(
-        claimed.iter().map(|(shard, epoch)| claim_partitions(log, *shard, *epoch, node)),
+        claimed
+            .iter()
+            .map(|(shard, epoch)| claim_partitions(log, *shard, *epoch, node)),
     )
     .await?;
     Ok(Ownership {
@@ -143,13 +153,20 @@ struct Control<'a> {
 
 impl<'a> Control<'a> {
     async fn open(log: &'a dyn EventLog) -> Result<Self, ClusterError> {
-        let bounds = log.bounds(Topic::Cluster, CONTROL).await.map_err(ClusterError::Read)?;
+        let bounds = log
+            .bounds(Topic::Cluster, CONTROL)
+            .await
+            .map_err(ClusterError::Read)?;
         let reader = log
             .read(Topic::Cluster, vec![(CONTROL, bounds.start)])
             .await
             .map_err(ClusterError::Read)?;
-        let mut control =
-            Self { log, reader, state: ControlState::default(), next: bounds.start };
+        let mut control = Self {
+            log,
+            reader,
+            state: ControlState::default(),
+            next: bounds.start,
+        };
         control.follow_to(bounds.end).await?;
         Ok(control)
     }
@@ -158,7 +175,9 @@ impl<'a> Control<'a> {
         let give_up = Instant::now() + READ_BACK_MAX;
         while self.next < end {
             if Instant::now() > give_up {
-                return Err(ClusterError::ReadBack { seconds: READ_BACK_MAX.as_secs() });
+                return Err(ClusterError::ReadBack {
+                    seconds: READ_BACK_MAX.as_secs(),
+                });
             }
             for record in self.reader.next(READ).await.map_err(ClusterError::Read)? {
                 fold_payload(&mut self.state, record.offset, &record.payload)?;
@@ -182,16 +201,23 @@ impl<'a> Control<'a> {
             hash_version: 1,
             generation: 1,
         };
-        self.append("creating the cluster", vec![Kind::Created(created)]).await
+        self.append("creating the cluster", vec![Kind::Created(created)])
+            .await
     }
 
     fn check_shape(&self, shards: ShardCount) -> Result<(), ClusterError> {
-        let (created, hash_version) =
-            self.state.created().map_or((0, 0), |created| (created.shards, created.hash_version));
+        let (created, hash_version) = self
+            .state
+            .created()
+            .map_or((0, 0), |created| (created.shards, created.hash_version));
         if created == u32::from(shards.get()) && hash_version == 1 {
             return Ok(());
         }
-        Err(ClusterError::OtherShape { created, hash_version, configured: shards.get() })
+        Err(ClusterError::OtherShape {
+            created,
+            hash_version,
+            configured: shards.get(),
+        })
     }
 
     /// Appends the records in order and folds until all are read back.
@@ -209,8 +235,9 @@ impl<'a> Control<'a> {
             .collect();
         let mut end = self.next;
         for append in pending {
-            let appended =
-                append.await.map_err(|source| ClusterError::Append { doing, source })?;
+            let appended = append
+                .await
+                .map_err(|source| ClusterError::Append { doing, source })?;
             end = end.max(Offset(appended.offset.0 + 1));
         }
         self.follow_to(end).await
@@ -230,13 +257,20 @@ impl<'a> Control<'a> {
         shard: ShardId,
         identity: &NodeIdentity,
     ) -> Result<(ShardId, Epoch), ClusterError> {
-        let zero = Epoch { generation: 0, offset: Offset(0) };
+        let zero = Epoch {
+            generation: 0,
+            offset: Offset(0),
+        };
         match self.state.owner(shard) {
             Some(owner) if owner.incarnation == identity.incarnation => Ok((shard, owner.epoch)),
             other => {
                 let (owner, epoch) =
                     other.map_or((String::new(), zero), |own| (own.node.clone(), own.epoch));
-                Err(ClusterError::OwnedByOther { shard, owner, epoch })
+                Err(ClusterError::OwnedByOther {
+                    shard,
+                    owner,
+                    epoch,
+                })
             }
         }
     }
@@ -248,8 +282,10 @@ pub(crate) fn fold_payload(
     offset: Offset,
     payload: &[u8],
 ) -> Result<Effect, ClusterError> {
-    let record = decode(payload)
-        .map_err(|source| ClusterError::Decode { offset: offset.0, source })?;
+    let record = decode(payload).map_err(|source| ClusterError::Decode {
+        offset: offset.0,
+        source,
+    })?;
     Ok(state.fold(offset, record))
 }
 
@@ -259,7 +295,10 @@ async fn claim_partitions(
     epoch: Epoch,
     node: &str,
 ) -> Result<ClaimedShard, ClusterError> {
-    let claim = v1::Claim { shard: u32::from(shard.0), node: node.to_owned() };
+    let claim = v1::Claim {
+        shard: u32::from(shard.0),
+        node: node.to_owned(),
+    };
     let telemetry = v1::TelemetryEvent {
         epoch: Some(epoch.into()),
         kind: Some(v1::telemetry_event::Kind::Claim(claim.clone())),
@@ -271,7 +310,12 @@ async fn claim_partitions(
     };
     let append = |topic, payload| {
         let key = Bytes::from_static(b"claim");
-        log.append(Append { topic, partition: shard.into(), key, payload })
+        log.append(Append {
+            topic,
+            partition: shard.into(),
+            key,
+            payload,
+        })
     };
     let doing = "claiming a partition";
     let failed = |source| ClusterError::Append { doing, source };

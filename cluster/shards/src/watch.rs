@@ -24,8 +24,10 @@ pub async fn watch_control_log(
 ) -> Result<Fenced, ClusterError> {
     let mut state = ownership.state.clone();
     let next = ownership.followed_to;
-    let mut reader =
-        log.read(Topic::Cluster, vec![(CONTROL, next)]).await.map_err(ClusterError::Read)?;
+    let mut reader = log
+        .read(Topic::Cluster, vec![(CONTROL, next)])
+        .await
+        .map_err(ClusterError::Read)?;
     loop {
         let records = match reader.next(READ).await {
             Ok(records) => records,

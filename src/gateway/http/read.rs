@@ -111,7 +111,11 @@ pub async fn drone(
     }
     let live = view.map(|view| live(view, clock::utc_now()));
     let (drone_id, fleet_id) = (drone.to_string(), fleet.map(|fleet| fleet.to_string()));
-    Ok(Json(DroneReply { drone_id, fleet_id, live }))
+    Ok(Json(DroneReply {
+        drone_id,
+        fleet_id,
+        live,
+    }))
 }
 
 /// Answers with samples are written out field by field: passing through a JSON value would turn

@@ -43,10 +43,17 @@ impl Access {
         if !path.exists() {
             generate(&path).context("could not make a signing key")?;
         }
-        let key = KeyConfig { kid: "up".to_owned(), algorithm: Algorithm::EdDsa, path };
+        let key = KeyConfig {
+            kid: "up".to_owned(),
+            algorithm: Algorithm::EdDsa,
+            path,
+        };
         let signing = SigningKey::load(&key).context("could not load the signing key")?;
         gateway.auth.keys.push(key);
-        gateway.ingest.enrolment_fleet.get_or_insert_with(|| DEFAULT_FLEET.to_owned());
+        gateway
+            .ingest
+            .enrolment_fleet
+            .get_or_insert_with(|| DEFAULT_FLEET.to_owned());
         let mut relay_token = String::new();
         for role in [Role::Relay, Role::Viewer, Role::Operator, Role::Admin] {
             let token = issue(&signing, &claims(role))?;
@@ -55,7 +62,11 @@ impl Access {
                 relay_token = token;
             }
         }
-        Ok(Self { gateway, relay_token, directory })
+        Ok(Self {
+            gateway,
+            relay_token,
+            directory,
+        })
     }
 
     /// Makes the fleet that enrols by itself, unless it is there.
@@ -70,8 +81,14 @@ impl Access {
             enrolment: Enrolment::Auto,
             drones_max: DEFAULT_FLEET_DRONES_MAX,
         };
-        let by = Request { principal: "up", at: clock::utc_now() };
-        registry.create_fleet(fleet, by).await.context("could not make the default fleet")?;
+        let by = Request {
+            principal: "up",
+            at: clock::utc_now(),
+        };
+        registry
+            .create_fleet(fleet, by)
+            .await
+            .context("could not make the default fleet")?;
         Ok(())
     }
 
@@ -103,7 +120,12 @@ fn claims(role: Role) -> Claims {
 /// Writes a file that only its owner may read.
 pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let open = || {
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+        fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
     };
     let write = || open()?.write_all(text.as_bytes());
     write().with_context(|| format!("could not write {}", path.display()))

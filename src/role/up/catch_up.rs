@@ -29,7 +29,9 @@ pub async fn wait(log: &dyn EventLog, status: &watch::Receiver<Status>) {
 async fn all_stored(log: &dyn EventLog, status: &watch::Receiver<Status>) -> bool {
     let status = status.borrow().clone();
     for topic in [Topic::Telemetry, Topic::Journal] {
-        let Some(partitions) = status.partitions.get(topic.suffix()) else { return false };
+        let Some(partitions) = status.partitions.get(topic.suffix()) else {
+            return false;
+        };
         for (partition, progress) in partitions {
             match log.bounds(topic, Partition(*partition)).await {
                 Ok(bounds) if progress.next >= bounds.end.0 => {}

@@ -30,7 +30,9 @@ pub fn keep(log: Arc<EmbeddedLog>, handle: Handle, worker: Option<watch::Receive
 
 async fn raise_owner(log: &EmbeddedLog, handle: &Handle) {
     // A shard that is being restarted moves no floor; the next tick asks again.
-    let Ok(shards) = handle.status().await else { return };
+    let Ok(shards) = handle.status().await else {
+        return;
+    };
     for shard in shards {
         if let Some((telemetry, journal)) = shard.mark {
             let partition = Partition::from(shard.shard);

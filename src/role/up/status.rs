@@ -33,20 +33,36 @@ pub async fn show(
 ) {
     let live = std::io::stderr().is_terminal();
     let mut ticks = tokio::time::interval(if live { LIVE_EVERY } else { LOG_EVERY });
-    let mut before = Totals { at: Instant::now(), accepted: 0, stored: 0 };
+    let mut before = Totals {
+        at: Instant::now(),
+        accepted: 0,
+        stored: 0,
+    };
     while stop.cut(ticks.tick()).await.is_some() {
-        let Ok(shards) = handle.status().await else { continue };
+        let Ok(shards) = handle.status().await else {
+            continue;
+        };
         let stored = worker.as_ref().map(|worker| worker.borrow().clone());
         let now = Totals {
             at: Instant::now(),
             accepted: shards.iter().map(|shard| shard.acknowledged).sum(),
             stored: stored.as_ref().map_or(0, |stored| stored.stored_samples),
         };
-        let line = line(&before, &now, &shards, stored.as_ref(), simulated.as_deref());
+        let line = line(
+            &before,
+            &now,
+            &shards,
+            stored.as_ref(),
+            simulated.as_deref(),
+        );
         before = now;
         let mut out = std::io::stderr().lock();
         // A terminal that is gone is no reason to stop.
-        let _ = if live { write!(out, "\r\x1b[2K{line}") } else { writeln!(out, "{line}") };
+        let _ = if live {
+            write!(out, "\r\x1b[2K{line}")
+        } else {
+            writeln!(out, "{line}")
+        };
         let _ = out.flush();
     }
 }
@@ -68,14 +84,21 @@ fn line(
     );
     if let Some(stored) = stored {
         let per_s = rate(now.stored, before.stored);
-        line += &format!(" | stored {per_s:.0}/s ({}), lag {} records", now.stored, stored.lag());
+        line += &format!(
+            " | stored {per_s:.0}/s ({}), lag {} records",
+            now.stored,
+            stored.lag()
+        );
         if let Some((part, reason)) = stored.not_ready.first_key_value() {
             line += &format!(" | {part} waits: {reason}");
         }
     }
     if let Some(simulated) = simulated {
         let latency = simulated.snapshot().latency;
-        line += &format!(" | ack p50 {:.1} ms, p99 {:.1} ms", latency.p50_ms, latency.p99_ms);
+        line += &format!(
+            " | ack p50 {:.1} ms, p99 {:.1} ms",
+            latency.p50_ms, latency.p99_ms
+        );
     }
     line
 }

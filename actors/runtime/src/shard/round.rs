@@ -46,7 +46,10 @@ impl Shard {
         drones.sort_unstable();
         drones.dedup();
         if drones.is_empty() && self.mark == Some(mark) {
-            self.round_done(RoundOutcome { mark: Some(mark), drones });
+            self.round_done(RoundOutcome {
+                mark: Some(mark),
+                drones,
+            });
             return;
         }
         let (changed, missing) = self.find(drones);
@@ -72,7 +75,11 @@ impl Shard {
                 }
             };
             let older = self.slots.take_older_snapshot(&drone);
-            changed.push(Changed { drone, source, older });
+            changed.push(Changed {
+                drone,
+                source,
+                older,
+            });
         }
         (changed, missing)
     }
@@ -88,13 +95,22 @@ async fn run(
         missing.extend(write_chunk(context, chunk).await);
     }
     if !missing.is_empty() || !context.holds() {
-        return RoundOutcome { mark: None, drones: missing };
+        return RoundOutcome {
+            mark: None,
+            drones: missing,
+        };
     }
     match context.append_mark(mark.0, mark.1).await {
-        Ok(_) => RoundOutcome { mark: Some(mark), drones: Vec::new() },
+        Ok(_) => RoundOutcome {
+            mark: Some(mark),
+            drones: Vec::new(),
+        },
         Err(error) => {
             warn(context, &error);
-            RoundOutcome { mark: None, drones: Vec::new() }
+            RoundOutcome {
+                mark: None,
+                drones: Vec::new(),
+            }
         }
     }
 }
@@ -110,7 +126,10 @@ async fn write_chunk(context: &ShardContext, chunk: &[Changed]) -> Vec<DroneId> 
             }
             Source::Passive(state) => {
                 let snapshot = decode_passive(context.config.limits(), state).snapshot();
-                pending.push((snapshot.drone.clone(), context.append_snapshot(&snapshot.drone, &snapshot)));
+                pending.push((
+                    snapshot.drone.clone(),
+                    context.append_snapshot(&snapshot.drone, &snapshot),
+                ));
             }
         }
     }
@@ -129,7 +148,9 @@ async fn write_chunk(context: &ShardContext, chunk: &[Changed]) -> Vec<DroneId> 
     }
     metrics::snapshots_written(durable.len());
     delete_older(context, chunk, &durable).await;
-    let lost = chunk.iter().filter(|changed| !durable.contains(&changed.drone));
+    let lost = chunk
+        .iter()
+        .filter(|changed| !durable.contains(&changed.drone));
     lost.map(|changed| changed.drone.clone()).collect()
 }
 
@@ -138,10 +159,13 @@ async fn delete_older(
     chunk: &[Changed],
     durable: &std::collections::BTreeSet<DroneId>,
 ) {
-    let older = chunk.iter().filter(|changed| durable.contains(&changed.drone)).filter_map(|it| {
-        let epoch = it.older?;
-        Some(context.append_tombstone(state_key(it.drone.as_str(), epoch)))
-    });
+    let older = chunk
+        .iter()
+        .filter(|changed| durable.contains(&changed.drone))
+        .filter_map(|it| {
+            let epoch = it.older?;
+            Some(context.append_tombstone(state_key(it.drone.as_str(), epoch)))
+        });
     for tombstone in older.collect::<Vec<_>>() {
         if let Err(error) = tombstone.await {
             warn(context, &error);
@@ -151,7 +175,8 @@ async fn delete_older(
 
 fn warn(context: &ShardContext, error: &aerostream_log::AppendError) {
     tracing::warn!(
-        shard.id = context.claim.shard.0, error = error as &dyn std::error::Error,
+        shard.id = context.claim.shard.0,
+        error = error as &dyn std::error::Error,
         "a snapshot is not durable, the next round tries again"
     );
 }

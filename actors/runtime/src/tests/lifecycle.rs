@@ -22,20 +22,32 @@ async fn a_drained_node_starts_again_where_it_was() {
     let after = it.live("a").await;
     assert_eq!(after.live, before.live);
     assert!(!after.hot);
-    assert_eq!(it.insist(batch("a", 1, vec![sample(20)])).await, acknowledged(1));
+    assert_eq!(
+        it.insist(batch("a", 1, vec![sample(20)])).await,
+        acknowledged(1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_node_replays_the_tail_behind_its_mark() {
-    let config_ = Config { snapshot_every_ms: 3_600_000, ..config() };
+    let config_ = Config {
+        snapshot_every_ms: 3_600_000,
+        ..config()
+    };
     let it = start(config_.clone()).await;
     it.insist(batch("a", 1, vec![sample(1)])).await;
     it.insist(batch("a", 2, vec![sample(2)])).await;
     it.insist(batch("b", 7, vec![sample(3)])).await;
     let before = (it.live("a").await.live, it.live("b").await.live);
     let again = start_on(Arc::clone(&it.log), "second", config_).await;
-    assert_eq!((again.live("a").await.live, again.live("b").await.live), before);
-    assert_eq!(again.insist(batch("a", 2, vec![sample(3)])).await, acknowledged(1));
+    assert_eq!(
+        (again.live("a").await.live, again.live("b").await.live),
+        before
+    );
+    assert_eq!(
+        again.insist(batch("a", 2, vec![sample(3)])).await,
+        acknowledged(1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,8 +67,16 @@ async fn replay_after_a_mark_needs_nothing_below_it() {
         }
     });
     let mark = marks.last().expect("a drained shard has a mark");
-    log.drop_below(Topic::Telemetry, partition, aerostream_domain::Offset(mark.telemetry_offset));
-    log.drop_below(Topic::Journal, partition, aerostream_domain::Offset(mark.journal_offset));
+    log.drop_below(
+        Topic::Telemetry,
+        partition,
+        aerostream_domain::Offset(mark.telemetry_offset),
+    );
+    log.drop_below(
+        Topic::Journal,
+        partition,
+        aerostream_domain::Offset(mark.journal_offset),
+    );
     log.compact(Topic::State);
     let again = start_on(log, "second", config()).await;
     assert_eq!(again.live("a").await.live, before);
@@ -74,7 +94,10 @@ async fn the_mark_stays_below_an_append_that_is_not_durable() {
     let end = it.log.records(Topic::Telemetry, it.partition("a")).len() as u64;
     it.handle.flush().await.unwrap();
     let mark = it.handle.status().await.unwrap()[shard].mark.unwrap();
-    assert!(mark.0.0 <= end, "{mark:?} is behind the held record at {end}");
+    assert!(
+        mark.0.0 <= end,
+        "{mark:?} is behind the held record at {end}"
+    );
     it.log.release(Topic::Telemetry);
     sent.await.unwrap();
     until("the mark moves on", async || {
@@ -85,13 +108,20 @@ async fn the_mark_stays_below_an_append_that_is_not_durable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_drone_becomes_passive_and_wakes_at_once() {
-    let it = start(Config { idle_after_s: 0, ..config() }).await;
+    let it = start(Config {
+        idle_after_s: 0,
+        ..config()
+    })
+    .await;
     it.insist(batch("a", 1, vec![sample(1)])).await;
     let hot = it.live("a").await;
     until("it is passive", async || !it.live("a").await.hot).await;
     let passive = it.live("a").await;
     assert_eq!(passive.live, hot.live);
-    assert_eq!(it.insist(batch("a", 1, vec![sample(2)])).await, acknowledged(1));
+    assert_eq!(
+        it.insist(batch("a", 1, vec![sample(2)])).await,
+        acknowledged(1)
+    );
     assert_eq!(it.live("a").await.live.newest.unwrap().seq.0, 2);
 }
 
@@ -108,6 +138,9 @@ async fn snapshots_of_older_epochs_are_deleted_behind_newer_ones() {
     it.node.drain(Duration::from_secs(10)).await;
     log.compact(Topic::State);
     let states = log.records(Topic::State, partition);
-    let kept = states.iter().filter(|record| record.key.starts_with(b"a@")).count();
+    let kept = states
+        .iter()
+        .filter(|record| record.key.starts_with(b"a@"))
+        .count();
     assert_eq!(kept, 1);
 }

@@ -28,7 +28,11 @@ pub struct Fixture {
 }
 
 pub fn config() -> Config {
-    Config { snapshot_every_ms: 50, restart_backoff_min_ms: 5, ..Config::default() }
+    Config {
+        snapshot_every_ms: 50,
+        restart_backoff_min_ms: 5,
+        ..Config::default()
+    }
 }
 
 pub async fn claim(log: &MemoryLog, incarnation: &str) -> Ownership {
@@ -38,15 +42,27 @@ pub async fn claim(log: &MemoryLog, incarnation: &str) -> Ownership {
         address: String::new(),
         cluster_id: "test".to_owned(),
     };
-    claim_all(log, identity, ShardCount::new(SHARDS).unwrap()).await.unwrap()
+    claim_all(log, identity, ShardCount::new(SHARDS).unwrap())
+        .await
+        .unwrap()
 }
 
 pub async fn start_on(log: Arc<MemoryLog>, incarnation: &str, config: Config) -> Fixture {
     let ownership = claim(&log, incarnation).await;
-    let hooks = Hooks { before_admit: panic_on_poison, on_batch: panic_on_crash };
-    let node = Node::start(config, log.clone(), ownership.clone(), hooks).await.unwrap();
+    let hooks = Hooks {
+        before_admit: panic_on_poison,
+        on_batch: panic_on_crash,
+    };
+    let node = Node::start(config, log.clone(), ownership.clone(), hooks)
+        .await
+        .unwrap();
     let handle = node.handle();
-    Fixture { log, node, handle, ownership }
+    Fixture {
+        log,
+        node,
+        handle,
+        ownership,
+    }
 }
 
 pub async fn start(config: Config) -> Fixture {
@@ -55,11 +71,17 @@ pub async fn start(config: Config) -> Fixture {
 }
 
 fn has_text(batch: &Batch, wanted: &str) -> bool {
-    batch.samples.iter().any(|it| it.content.text.as_ref().is_some_and(|t| t.text == wanted))
+    batch
+        .samples
+        .iter()
+        .any(|it| it.content.text.as_ref().is_some_and(|t| t.text == wanted))
 }
 
 fn panic_on_poison(batch: &Batch) {
-    assert!(!has_text(batch, "poison"), "a sample that makes the pure code panic");
+    assert!(
+        !has_text(batch, "poison"),
+        "a sample that makes the pure code panic"
+    );
 }
 
 fn panic_on_crash(batch: &Batch) {
@@ -81,13 +103,19 @@ pub fn sample(seq: u64) -> Sample {
         seq,
         utc: Some(UtcMicros(NOW.0 + seq as i64 * 1000)),
         since_boot: Some(BootMicros(seq * 1000)),
-        content: Content { position: Some(position), ..Content::default() },
+        content: Content {
+            position: Some(position),
+            ..Content::default()
+        },
     }
 }
 
 pub fn text_sample(seq: u64, text: &str) -> Sample {
     let mut sample = sample(seq);
-    sample.content.text = Some(Text { severity: None, text: text.to_owned() });
+    sample.content.text = Some(Text {
+        severity: None,
+        text: text.to_owned(),
+    });
     sample
 }
 
@@ -121,28 +149,46 @@ impl Fixture {
     }
 
     pub async fn live(&self, name: &str) -> LiveView {
-        self.handle.live(&drone(name)).await.unwrap().expect("a drone that was heard")
+        self.handle
+            .live(&drone(name))
+            .await
+            .unwrap()
+            .expect("a drone that was heard")
     }
 
     pub fn partition(&self, name: &str) -> Partition {
-        ShardCount::new(SHARDS).unwrap().shard_of(&drone(name)).into()
+        ShardCount::new(SHARDS)
+            .unwrap()
+            .shard_of(&drone(name))
+            .into()
     }
 
     /// Sequence numbers in the log, in its order.
     pub fn recorded(&self, name: &str) -> Vec<u64> {
         let records = self.log.records(Topic::Telemetry, self.partition(name));
-        let events = records.iter().map(|it| decode::<v1::TelemetryEvent>(&it.payload).unwrap());
+        let events = records
+            .iter()
+            .map(|it| decode::<v1::TelemetryEvent>(&it.payload).unwrap());
         let batches = events.filter_map(|event| match event.kind {
             Some(v1::telemetry_event::Kind::Batch(batch)) if batch.drone_id == name => Some(batch),
             _ => None,
         });
-        batches.flat_map(|it| it.samples).map(|it| it.sample.unwrap().seq.unwrap()).collect()
+        batches
+            .flat_map(|it| it.samples)
+            .map(|it| it.sample.unwrap().seq.unwrap())
+            .collect()
     }
 }
 
 pub async fn send(handle: &Handle, batch: Batch) -> IngestOutcome {
     let deadline = Instant::now() + PATIENCE;
-    handle.ingest(Submission { batch, received: NOW, deadline }).await
+    handle
+        .ingest(Submission {
+            batch,
+            received: NOW,
+            deadline,
+        })
+        .await
 }
 
 pub fn acknowledged(count: usize) -> Vec<SampleVerdict> {
