@@ -2,7 +2,7 @@
 //!
 //! Any number of workers share the partitions through a group of the event log, and each may die or
 //! stall at any instant: what is stored and how far are one transaction, so that nothing is stored
-//! twice or left out. Postgres may be down for as long as it likes; the worker waits and catches up.
+//! twice or left out. Postgres may be down as long as it likes; the worker waits and catches up.
 
 pub mod journal_writer;
 pub mod status;

@@ -1,20 +1,19 @@
 //! The actor of one drone: a thin shell around the pure [`Drone`].
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aerostream_domain::{
-    Admission, AppendId, Batch, BootId, BootRecord, Drone, Offset, Receipt, Refusal, RefusalCode,
-    Seq, TelemetryRecord, Verdict,
+    AppendId, BootId, BootRecord, Drone, Offset, Receipt, Refusal, Seq, TelemetryRecord,
 };
 use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
 use crate::effects::ShardContext;
+use crate::guard::{admit_guarded, apply_guarded, guarded, poison};
 use crate::handle::{IngestOutcome, LiveView, SampleVerdict, Unavailable};
 use crate::message::{DroneMsg, Ingest, MarkToken, ShardMsg};
 use crate::metrics;
@@ -51,7 +50,7 @@ pub(crate) struct Shell {
     flights: VecDeque<Flight>,
     replies: Replies,
     /// Batches whose boot record is on its way through the journal.
-    awaiting_boot: Vec<Box<Ingest>>,
+    awaiting_boot: Vec<Ingest>,
     journalling: Vec<BootId>,
     dirty: bool,
     used: Instant,
@@ -91,7 +90,7 @@ impl Actor for DroneActor {
             DroneMsg::Ingest(ingest) => {
                 (shell.context.hooks.on_batch)(&ingest.batch);
                 shell.used = Instant::now();
-                shell.ingest(&myself, ingest);
+                shell.ingest(&myself, *ingest);
             }
             DroneMsg::Live(reply) => drop(reply.send(shell.live_view())),
             DroneMsg::Boot(record) => shell.boot_learnt(&myself, record),
@@ -117,7 +116,7 @@ impl Actor for DroneActor {
 }
 
 impl Shell {
-    fn ingest(&mut self, myself: &ActorRef<DroneMsg>, ingest: Box<Ingest>) {
+    fn ingest(&mut self, myself: &ActorRef<DroneMsg>, ingest: Ingest) {
         self.awaiting_boot
             .retain(|waiting| !waiting.reply.is_closed());
         let limit = self.context.config.batches_per_drone_max;
@@ -125,7 +124,7 @@ impl Shell {
             let retry_after = self.context.config.retry_after();
             let what = "unanswered batches of the drone";
             answer(
-                *ingest,
+                ingest,
                 IngestOutcome::Retry(Unavailable::Overloaded {
                     what,
                     limit,
@@ -135,17 +134,17 @@ impl Shell {
             return;
         }
         if !self.context.holds() {
-            answer(*ingest, IngestOutcome::Retry(fenced()));
+            answer(ingest, IngestOutcome::Retry(fenced()));
             return;
         }
         match guarded(|| self.drone.boot_needed(&ingest.batch, ingest.received)) {
-            Ok(Ok(None)) => self.admit(myself, *ingest),
+            Ok(Ok(None)) => self.admit(myself, ingest),
             Ok(Ok(Some(record))) => {
                 self.journal_boot(myself, record);
                 self.awaiting_boot.push(ingest);
             }
-            Ok(Err(refusal)) => refuse(*ingest, &refusal),
-            Err(()) => refuse(*ingest, &poison()),
+            Ok(Err(refusal)) => refuse(ingest, &refusal),
+            Err(()) => refuse(ingest, &poison()),
         }
     }
 
@@ -186,7 +185,7 @@ impl Shell {
             .awaiting_boot
             .extract_if(.., |it| it.batch.boot == boot)
         {
-            answer(*ingest, IngestOutcome::Retry(log_down(reason)));
+            answer(ingest, IngestOutcome::Retry(log_down(reason)));
         }
     }
 
@@ -204,7 +203,7 @@ impl Shell {
             permit,
             ..
         } = ingest;
-        let admission = self.admit_guarded(batch, receipt);
+        let admission = admit_guarded(&mut self.drone, self.context.hooks, batch, receipt);
         let own = admission.record.is_some().then_some(append);
         self.replies.add(Reply {
             verdicts: admission.verdicts,
@@ -240,43 +239,6 @@ impl Shell {
                 orphan.leave(result);
             }
         });
-    }
-
-    /// Admission with the panic of any one sample kept to that sample.
-    fn admit_guarded(&mut self, batch: Batch, receipt: Receipt) -> Admission {
-        let before = self.context.hooks.before_admit;
-        let whole = guarded(|| {
-            before(&batch);
-            self.drone.admit(batch.clone(), receipt)
-        });
-        if let Ok(admission) = whole {
-            return admission;
-        }
-        let seqs: Vec<Seq> = batch.samples.iter().map(|sample| sample.seq()).collect();
-        self.drone.forget(receipt.append, batch.boot, &seqs);
-        let mut all = Admission {
-            record: None,
-            verdicts: Vec::with_capacity(seqs.len()),
-        };
-        for sample in &batch.samples {
-            let single = Batch {
-                samples: vec![sample.clone()],
-                ..batch.clone()
-            };
-            let admission = guarded(|| {
-                before(&single);
-                self.drone.admit(single.clone(), receipt)
-            });
-            match admission {
-                Ok(one) => merge(&mut all, one),
-                Err(()) => {
-                    self.drone
-                        .forget(receipt.append, batch.boot, &[sample.seq()]);
-                    all.verdicts.push(Verdict::Refused(poison()));
-                }
-            }
-        }
-        all
     }
 
     fn appended(
@@ -411,38 +373,6 @@ pub(crate) fn live_view(drone: &Drone, hot: bool) -> Option<LiveView> {
     })
 }
 
-/// Applies a durable record; a sample that panics is left out of live state and costs no other.
-pub(crate) fn apply_guarded(drone: &mut Drone, offset: Offset, record: &TelemetryRecord) {
-    if guarded(|| drone.apply(offset, record)).is_ok() {
-        return;
-    }
-    for sample in &record.samples {
-        let single = TelemetryRecord {
-            samples: vec![sample.clone()],
-            ..record.clone()
-        };
-        if guarded(|| drone.apply(offset, &single)).is_err() {
-            tracing::error!(
-                drone.id = %record.drone, boot.id = record.boot.0, sample.seq = sample.seq.0,
-                "a recorded sample panics and is left out of live state"
-            );
-        }
-    }
-}
-
-fn guarded<T>(pure: impl FnOnce() -> T) -> Result<T, ()> {
-    catch_unwind(AssertUnwindSafe(pure)).map_err(|_| metrics::panics_caught())
-}
-
-fn merge(all: &mut Admission, one: Admission) {
-    all.verdicts.extend(one.verdicts);
-    match (&mut all.record, one.record) {
-        (Some(record), Some(more)) => record.samples.extend(more.samples),
-        (record @ None, more) => *record = more,
-        (Some(_), None) => {}
-    }
-}
-
 /// A record whose actor may be gone when it becomes durable.
 struct Orphan {
     shard: ActorRef<ShardMsg>,
@@ -451,7 +381,7 @@ struct Orphan {
 }
 
 impl Orphan {
-    /// Leaves the end of the append to the shard; a shard that is gone too is restored from the log.
+    /// Leaves the end of the append to the shard; a shard that is gone is restored from the log.
     fn leave(self, result: Result<Appended, AppendError>) {
         let Self {
             shard,
@@ -477,14 +407,6 @@ fn refuse(ingest: Ingest, refusal: &Refusal) {
     let verdicts = vec![SampleVerdict::Refused(refusal.clone()); ingest.batch.samples.len()];
     metrics::samples(metrics::SampleOutcome::Refused, verdicts.len());
     answer(ingest, IngestOutcome::Settled(verdicts));
-}
-
-fn poison() -> Refusal {
-    Refusal {
-        code: RefusalCode::Poison,
-        field: String::new(),
-        detail: "the sample made the software fail; it is kept among the dead letters".to_owned(),
-    }
 }
 
 fn fenced() -> Unavailable {

@@ -12,6 +12,7 @@ pub mod task;
 mod admission;
 mod drone_actor;
 mod effects;
+mod guard;
 mod mark;
 mod message;
 mod metrics;

@@ -1,4 +1,4 @@
-//! Restoring state from the log: snapshots, then the tails of journal and telemetry behind the mark.
+//! Restoring state from the log: snapshots, then the tails of journal and telemetry.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -15,9 +15,9 @@ use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record};
 use bytes::Bytes;
 
-use crate::drone_actor::apply_guarded;
 use crate::effects::{ShardContext, state_key};
 use crate::error::ActorsError;
+use crate::guard::apply_guarded;
 
 /// Name of the barrier among the keys of the state topic.
 const BARRIER_NAME: &str = ".barrier";
@@ -389,7 +389,7 @@ fn read_failed(topic: Topic) -> impl Fn(LogError) -> ActorsError {
     }
 }
 
-/// Gives every record from the offsets up to the ends that the partitions have now, and tells those.
+/// Gives every record from the offsets up to the ends that the partitions have, and tells those.
 async fn read_to_end(
     log: &dyn EventLog,
     topic: Topic,

@@ -18,8 +18,8 @@ pub enum ClusterError {
     },
     /// A live node of another name owns a shard.
     #[error(
-        "shard {shard} is owned by node {owner} at epoch {epoch}; stop that node, or start this one \
-         under the name {owner} to replace it"
+        "shard {shard} is owned by node {owner} at epoch {epoch}; stop that node, or start this \
+         one under the name {owner} to replace it"
     )]
     OwnedByOther {
         shard: ShardId,

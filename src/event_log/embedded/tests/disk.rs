@@ -108,7 +108,7 @@ async fn every_acknowledged_group_had_its_sync() {
     assert!(log.stats().groups >= 19);
 }
 
-/// After this failure nothing is taken until a restart, and then all that was acknowledged is there.
+/// After this failure nothing is taken until a restart; then all that was acknowledged is there.
 async fn check_failure(fail: impl FnOnce(&mut Wish), says: &str) {
     let directory = directory();
     let disk = Arc::new(TestDisk::default());
