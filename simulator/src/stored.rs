@@ -164,8 +164,9 @@ mod tests {
         };
         let samples = [
             stored(0, Some(1_700_000_000_000_000), Some(5)),
-            stored(1 << 40, Some(-7), None),
+            stored(1 << 40, Some(-7), Some(u64::from(u32::MAX))),
             stored(2, None, Some(0)),
+            stored(3, Some(1_700_000_000_000_000), None),
         ];
         for (batch_id, sent_at_boot_us) in [(0, None), (77, Some(1 << 35))] {
             let envelope = Envelope {

@@ -212,6 +212,7 @@ fn answer(door: &Door, protobuf: bool, body: &[u8]) -> Option<Vec<u8>> {
         let samples = told["samples"].as_array().unwrap();
         let of = |s: &serde_json::Value| v1::Sample {
             seq: s["seq"].as_u64(),
+            utc_us: s["utc_us"].as_i64(),
             ..v1::Sample::default()
         };
         Batch {
