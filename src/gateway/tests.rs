@@ -1,4 +1,8 @@
 //! The doors over real actors and a log in memory.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test's tasks end with its runtime"
+)]
 
 mod auth;
 mod bad_input;

@@ -26,7 +26,14 @@ const CONFINED: [Confined; 3] = [
     },
     Confined {
         name: "sqlx",
-        to: &["src/store", "src/private_postgres", "tests/it/", "benches/"],
+        // The worker's tests look at what it stored.
+        to: &[
+            "src/store",
+            "src/private_postgres",
+            "src/worker/tests",
+            "tests/it/",
+            "benches/",
+        ],
         // A pool may be handed on by who cannot say a word of SQL.
         free: Some("sqlx::PgPool"),
     },
@@ -54,7 +61,8 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         module: "worker",
-        below: &["store"],
+        // Its tests start a server.
+        below: &["store", "private_postgres"],
     },
     Layer {
         module: "event_log",
@@ -62,8 +70,8 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         module: "store",
-        // Its tests start a server.
-        below: &["private_postgres"],
+        // Its tests start a server and verify what they stored.
+        below: &["private_postgres", "verify"],
     },
     Layer {
         module: "private_postgres",

@@ -85,9 +85,21 @@ fn forged_tokens_are_refused_with_their_reason() {
         TokenError::UnknownKey,
     );
     check(&format!("{signed}."), TokenError::BadSignature);
+}
 
+#[test]
+fn signed_tokens_with_wrong_claims_are_refused_with_their_reason() {
+    let directory = TempDir::new().unwrap();
+    let config = key_in(&directory);
+    let keys = KeyRing::load(std::slice::from_ref(&config)).unwrap();
+    let private = fs::read_to_string(&config.path).unwrap();
+    let json = serde_json::to_value(claims(Role::Viewer, &["red"])).unwrap();
+    let check = |token: &str, expected: TokenError| {
+        assert_eq!(verify(&keys, token).unwrap_err(), expected, "{token}");
+    };
     let sign = |claims: &Value| {
-        let header = serde_json::from_value(header("EdDSA", "test")).unwrap();
+        let header =
+            serde_json::from_value(json!({ "alg": "EdDSA", "kid": "test", "typ": "JWT" })).unwrap();
         let der = ed25519_dalek::SigningKey::from_pkcs8_pem(&private).unwrap();
         let der = ed25519_dalek::pkcs8::EncodePrivateKey::to_pkcs8_der(&der).unwrap();
         let key = jsonwebtoken::EncodingKey::from_ed_der(der.as_bytes());

@@ -55,84 +55,86 @@ async fn check_sample(fixture: &Fixture, seq: u64, bad: &str, code: &str, field:
     assert_eq!(raw["seq"], seq, "{bad}");
 }
 
+/// A sample, the code of its refusal and the end of the field's path.
+const BAD_SAMPLES: [(&str, &str, &str); 16] = [
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":91,"longitude_deg":8}}"#,
+        "out_of_range",
+        ".position.latitude_deg",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":NaN,"longitude_deg":8}}"#,
+        "out_of_range",
+        ".position.latitude_deg",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"velocity":{"north_m_s":-Infinity}}"#,
+        "out_of_range",
+        ".velocity.north_m_s",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"battery":[{"id":0},{"id":1,"remaining_percent":140}]}"#,
+        "out_of_range",
+        ".battery[1].remaining_percent",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude":47}}"#,
+        "unexpected",
+        ".position.latitude",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"altitude":12}"#,
+        "unexpected",
+        ".altitude",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":"47 N"}}"#,
+        "malformed",
+        ".position.latitude_deg",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"position":[8.5,47.0]}"#,
+        "malformed",
+        ".position",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"state":{"flight_mode":"warp"}}"#,
+        "malformed",
+        ".state.flight_mode",
+    ),
+    (r#"{"seq":SEQ,"time":"yesterday"}"#, "malformed", ".time"),
+    (
+        r#"{"seq":SEQ,"time":"2026-01-01T00:00:00Z","utc_us":NOW}"#,
+        "unexpected",
+        ".time",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"drone_id":"bravo"}"#,
+        "unexpected",
+        ".drone_id",
+    ),
+    (
+        r#"{"seq":SEQ,"utc_us":NOW,"extras":[{"name":"a","flag":true,"number":1}]}"#,
+        "unexpected",
+        ".extras[0]",
+    ),
+    (r#"{"seq":SEQ,"utc_us":0}"#, "clock_unset", ".utc_us"),
+    (
+        r#"{"seq":SEQ,"utc_us":4070908800000000}"#,
+        "in_the_future",
+        ".utc_us",
+    ),
+    (
+        r#"{"seq":SEQ,"wind":{"speed_m_s":1}}"#,
+        "no_time",
+        ".utc_us",
+    ),
+];
+
 #[tokio::test]
 async fn a_bad_sample_is_refused_alone() {
     let fixture = start().await;
-    let cases = [
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":91,"longitude_deg":8}}"#,
-            "out_of_range",
-            ".position.latitude_deg",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":NaN,"longitude_deg":8}}"#,
-            "out_of_range",
-            ".position.latitude_deg",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"velocity":{"north_m_s":-Infinity}}"#,
-            "out_of_range",
-            ".velocity.north_m_s",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"battery":[{"id":0},{"id":1,"remaining_percent":140}]}"#,
-            "out_of_range",
-            ".battery[1].remaining_percent",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude":47}}"#,
-            "unexpected",
-            ".position.latitude",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"altitude":12}"#,
-            "unexpected",
-            ".altitude",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"position":{"latitude_deg":"47 N"}}"#,
-            "malformed",
-            ".position.latitude_deg",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"position":[8.5,47.0]}"#,
-            "malformed",
-            ".position",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"state":{"flight_mode":"warp"}}"#,
-            "malformed",
-            ".state.flight_mode",
-        ),
-        (r#"{"seq":SEQ,"time":"yesterday"}"#, "malformed", ".time"),
-        (
-            r#"{"seq":SEQ,"time":"2026-01-01T00:00:00Z","utc_us":NOW}"#,
-            "unexpected",
-            ".time",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"drone_id":"bravo"}"#,
-            "unexpected",
-            ".drone_id",
-        ),
-        (
-            r#"{"seq":SEQ,"utc_us":NOW,"extras":[{"name":"a","flag":true,"number":1}]}"#,
-            "unexpected",
-            ".extras[0]",
-        ),
-        (r#"{"seq":SEQ,"utc_us":0}"#, "clock_unset", ".utc_us"),
-        (
-            r#"{"seq":SEQ,"utc_us":4070908800000000}"#,
-            "in_the_future",
-            ".utc_us",
-        ),
-        (
-            r#"{"seq":SEQ,"wind":{"speed_m_s":1}}"#,
-            "no_time",
-            ".utc_us",
-        ),
-    ];
-    for (place, (bad, code, field)) in (1..).zip(cases) {
+    for (place, (bad, code, field)) in (1..).zip(BAD_SAMPLES) {
         check_sample(&fixture, place * 10, bad, code, field).await;
     }
 }

@@ -9,129 +9,127 @@ use crate::gateway::auth::Role;
 /// and admin of fleet red, and for nobody.
 type Line = (Method, &'static str, &'static str, [u16; 6]);
 
-fn lines() -> Vec<Line> {
-    let (get, post, patch) = (Method::GET, Method::POST, Method::PATCH);
-    let sample = r#"{"drone_id":"alpha","wind":{"speed_m_s":1}}"#;
-    let foreign = r#"{"drone_id":"bravo","wind":{"speed_m_s":1}}"#;
-    let fleet = r#"{"fleet_id":"green"}"#;
-    let enrol = r#"{"drone_id":"new","fleet_id":"red"}"#;
-    let enrol_blue = r#"{"drone_id":"new-2","fleet_id":"blue"}"#;
-    let revoke = r#"{"token_id":"abc","expires":4000000000}"#;
-    vec![
-        (get.clone(), "/", "", [200; 6]),
-        (get.clone(), "/healthz", "", [200; 6]),
-        (get.clone(), "/readyz", "", [200; 6]),
-        (get.clone(), "/metrics", "", [200; 6]),
-        (
-            post.clone(),
-            "/api/v1/telemetry",
-            sample,
-            [200, 200, 403, 403, 403, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/telemetry",
-            foreign,
-            [403, 403, 403, 403, 403, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/drones",
-            "",
-            [403, 403, 200, 200, 200, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/drones/alpha",
-            "",
-            [200, 403, 200, 200, 200, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/drones/bravo",
-            "",
-            [404, 403, 404, 404, 404, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/drones/alpha/telemetry",
-            "",
-            [200, 403, 200, 200, 200, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/drones/bravo/telemetry",
-            "",
-            [404, 403, 404, 404, 404, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/fleets",
-            "",
-            [403, 403, 200, 200, 200, 401],
-        ),
-        (
-            get.clone(),
-            "/api/v1/fleets/red/drones",
-            "",
-            [403, 403, 200, 200, 200, 401],
-        ),
-        (
-            get,
-            "/api/v1/fleets/blue/drones",
-            "",
-            [403, 403, 404, 404, 404, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/fleets",
-            fleet,
-            [403, 403, 403, 403, 403, 401],
-        ),
-        (
-            patch.clone(),
-            "/api/v1/fleets/red",
-            "{}",
-            [403, 403, 403, 403, 200, 401],
-        ),
-        (
-            patch,
-            "/api/v1/fleets/blue",
-            "{}",
-            [403, 403, 403, 403, 404, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/drones",
-            enrol,
-            [403, 403, 403, 403, 201, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/drones",
-            enrol_blue,
-            [403, 403, 403, 403, 403, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/drones/bravo/retire",
-            "",
-            [403, 403, 403, 403, 404, 401],
-        ),
-        (
-            post.clone(),
-            "/api/v1/tokens/revoke",
-            revoke,
-            [403, 403, 403, 403, 403, 401],
-        ),
-        (
-            post,
-            "/api/v1/drones/new/retire",
-            "",
-            [403, 403, 403, 403, 200, 401],
-        ),
-    ]
-}
+const SAMPLE: &str = r#"{"drone_id":"alpha","wind":{"speed_m_s":1}}"#;
+const FOREIGN: &str = r#"{"drone_id":"bravo","wind":{"speed_m_s":1}}"#;
+const FLEET: &str = r#"{"fleet_id":"green"}"#;
+const ENROL: &str = r#"{"drone_id":"new","fleet_id":"red"}"#;
+const ENROL_BLUE: &str = r#"{"drone_id":"new-2","fleet_id":"blue"}"#;
+const REVOKE: &str = r#"{"token_id":"abc","expires":4000000000}"#;
+
+const LINES: &[Line] = &[
+    (Method::GET, "/", "", [200; 6]),
+    (Method::GET, "/healthz", "", [200; 6]),
+    (Method::GET, "/readyz", "", [200; 6]),
+    (Method::GET, "/metrics", "", [200; 6]),
+    (
+        Method::POST,
+        "/api/v1/telemetry",
+        SAMPLE,
+        [200, 200, 403, 403, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/telemetry",
+        FOREIGN,
+        [403, 403, 403, 403, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones",
+        "",
+        [403, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha",
+        "",
+        [200, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/telemetry",
+        "",
+        [200, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo/telemetry",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/fleets",
+        "",
+        [403, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/fleets/red/drones",
+        "",
+        [403, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/fleets/blue/drones",
+        "",
+        [403, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/fleets",
+        FLEET,
+        [403, 403, 403, 403, 403, 401],
+    ),
+    (
+        Method::PATCH,
+        "/api/v1/fleets/red",
+        "{}",
+        [403, 403, 403, 403, 200, 401],
+    ),
+    (
+        Method::PATCH,
+        "/api/v1/fleets/blue",
+        "{}",
+        [403, 403, 403, 403, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones",
+        ENROL,
+        [403, 403, 403, 403, 201, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones",
+        ENROL_BLUE,
+        [403, 403, 403, 403, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/bravo/retire",
+        "",
+        [403, 403, 403, 403, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/tokens/revoke",
+        REVOKE,
+        [403, 403, 403, 403, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/new/retire",
+        "",
+        [403, 403, 403, 403, 200, 401],
+    ),
+];
 
 async fn statuses(fixture: &Fixture, (method, path, body, _): &Line) -> Vec<u16> {
     let mut statuses = Vec::new();
@@ -157,7 +155,7 @@ async fn statuses(fixture: &Fixture, (method, path, body, _): &Line) -> Vec<u16>
 #[tokio::test]
 async fn every_route_with_every_role() {
     let fixture = start().await;
-    for line in lines() {
+    for line in LINES {
         let got = statuses(&fixture, &line).await;
         assert_eq!(got, line.3, "{} {} {}", line.0, line.1, line.2);
     }
