@@ -201,7 +201,8 @@ impl<K: Kind> Reading<K> {
                 let reason = format!(
                     "a record has version {version}, which is newer than this build: update it"
                 );
-                tracing::error!(topic = %K::TOPIC, shard.id = partition, reason, "partition stopped");
+                let topic = K::TOPIC;
+                tracing::error!(%topic, shard.id = partition, reason, "partition stopped");
                 self.status
                     .not_ready(format!("{}/{partition}", K::TOPIC), reason);
             }

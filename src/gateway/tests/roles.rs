@@ -156,7 +156,7 @@ async fn statuses(fixture: &Fixture, (method, path, body, _): &Line) -> Vec<u16>
 async fn every_route_with_every_role() {
     let fixture = start().await;
     for line in LINES {
-        let got = statuses(&fixture, &line).await;
+        let got = statuses(&fixture, line).await;
         assert_eq!(got, line.3, "{} {} {}", line.0, line.1, line.2);
     }
 }
