@@ -205,7 +205,7 @@ async fn a_request_that_is_wrong_as_a_whole() {
         ),
         (r#"{"batches":[]}"#, 422, "invalid", "batches"),
         (
-            r#"{"drone_id":"alpha","boot":1,"seq":1,"position":{"latitude_deg":91}}"#,
+            r#"{"drone_id":"alpha","position":{"latitude_deg":91,"longitude_deg":8}}"#,
             422,
             "invalid",
             "position.latitude_deg",

@@ -213,16 +213,17 @@ async fn a_stream_ends_when_its_token_is_revoked_or_expires() {
     short.exp = clock::utc_now().0 as u64 / 1_000_000 + 2;
     let short = issue(&door.fixture.key, &short).unwrap();
     let long = door.fixture.token(Role::Relay, &["red"]);
-    for (token, lost) in [(short, false), (long, true)] {
+    for (seq, token, lost) in [(1, short, false), (2, long, true)] {
         let (batches, queue) = mpsc::channel(4);
         let queue = stream::unfold(queue, async |mut queue| Some((queue.recv().await?, queue)));
         let request = with_token(&token, Box::pin(queue));
-        batches.send(upward(batch("alpha", 1, 47.0))).await.unwrap();
+        batches
+            .send(upward(batch("alpha", seq, 47.0)))
+            .await
+            .unwrap();
         let mut replies = door.client.stream(request).await.unwrap().into_inner();
-        assert_eq!(
-            result(replies.message().await.unwrap().unwrap()).acknowledged,
-            1
-        );
+        let first = result(replies.message().await.unwrap().unwrap());
+        assert_eq!(first.acknowledged, 1, "{first:?}");
         if lost {
             let revocation = Revocation {
                 token_id: claims(Role::Relay, &["red"]).jti,
