@@ -13,6 +13,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
 use self::rows::{DRONES, Days};
+use crate::cpu::Processes;
 use crate::http::Connection;
 use crate::settings::setting;
 use crate::stack::{Database, Stack};
@@ -132,6 +133,7 @@ async fn ask_http(database: &Database, days: Days) -> anyhow::Result<Vec<f64>> {
     let (from, to) = (days.end().0 - TEN_MINUTES_US, days.end().0);
     let mut took_ms = Vec::with_capacity(QUESTIONS);
     let mut bytes = 0;
+    let before = Processes::now()?;
     for _ in 0..QUESTIONS {
         let drone = rows::drone_id(rand::rng().random_range(1..=DRONES));
         let path = format!("/api/v1/drones/{drone}/telemetry?from={from}&to={to}");
@@ -139,6 +141,12 @@ async fn ask_http(database: &Database, days: Days) -> anyhow::Result<Vec<f64>> {
         bytes += connection.get(&path, &token).await?.len();
         took_ms.push(began.elapsed().as_secs_f64() * 1e3);
     }
+    let after = Processes::now()?;
+    let each_ms = |used: f64| used * 1e3 / QUESTIONS as f64;
+    let own = each_ms(after.own(stack.pid) - before.own(stack.pid));
+    let postgres = each_ms(after.tree(database.pid()) - before.tree(database.pid()));
+    table::alone("HTTP, aerostream, CPU ms per answer", own);
+    table::alone("HTTP, postgres, CPU ms per answer", postgres);
     table::note(&format!("over HTTP {} bytes an answer", bytes / QUESTIONS));
     stack.drain()?;
     Ok(took_ms)

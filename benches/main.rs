@@ -39,6 +39,12 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|it| !it.starts_with("--"))
         .collect();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!(
+        "{cores} cores; load average before the first bench {}",
+        load.trim()
+    );
     let mut failed = false;
     for name in NAMES {
         if !wanted.is_empty() && !wanted.iter().any(|filter| name.contains(filter.as_str())) {

@@ -24,6 +24,8 @@ const AT_ONCE: usize = 512;
 const SAMPLES: u64 = 10;
 /// Seconds without a message after which a drone becomes passive; all must have started by then.
 const IDLE_S: u64 = 60;
+/// Bytes by which memory at rest may change within a second.
+const STILL: f64 = 65_536.0;
 /// Until everything is passive.
 const PASSIVE_MAX: Duration = Duration::from_secs(300);
 
@@ -122,7 +124,14 @@ impl Fleet {
     }
 
     async fn hot_and_passive(&self) -> anyhow::Result<(usize, usize)> {
-        let shards = self.node.handle().status().await?;
+        let give_up = Instant::now() + PASSIVE_MAX;
+        let shards = loop {
+            match self.node.handle().status().await {
+                Ok(shards) => break shards,
+                // Shards that put all their drones to sleep at once answer late.
+                Err(why) => anyhow::ensure!(Instant::now() < give_up, "no status: {why}"),
+            }
+        };
         let count = |(hot, passive), shard: &aerostream_actors::ShardStatus| {
             (hot + shard.hot, passive + shard.passive)
         };
@@ -179,9 +188,22 @@ impl Actor for Bare {
     }
 }
 
+/// Memory once what was stopped is freed and what was started has begun to wait.
+async fn settled() -> anyhow::Result<Memory> {
+    let mut last = memory()?;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = memory()?;
+        if (now.allocated - last.allocated).abs() < STILL {
+            return Ok(now);
+        }
+        last = now;
+    }
+}
+
 /// Bytes allocated per bare actor, and actors started per second.
 async fn bare_actors(count: u32) -> anyhow::Result<(f64, f64)> {
-    let before = memory()?;
+    let before = settled().await?;
     let began = Instant::now();
     let actors: Vec<_> = futures::stream::iter(0..count)
         .map(|_| Actor::spawn(None, Bare, ()))
@@ -189,7 +211,7 @@ async fn bare_actors(count: u32) -> anyhow::Result<(f64, f64)> {
         .try_collect()
         .await?;
     let took = began.elapsed();
-    let after = memory()?;
+    let after = settled().await?;
     for (actor, _) in &actors {
         actor.stop(None);
     }
