@@ -15,6 +15,9 @@ LOG ?= embedded
 # Of `make fuzz`: generated inputs per property.
 CASES ?= 20000
 
+# Of `make bench`: names of benches, all unless set.
+BENCH ?=
+
 DENY_VERSION := 0.20.2
 DENY := .cache/tools/bin/cargo-deny
 
@@ -37,9 +40,9 @@ test: ## format, lints, documentation and all tests, with a real Kafka and a rea
 	@scripts/setup.sh test
 	@scripts/test.sh
 
-bench: ## measures the budgets, each beside its reference
+bench: ## measures the budgets, each beside its reference: make bench BENCH=memory
 	@scripts/setup.sh test
-	@cargo bench --profile release --locked --package aerostream --benches
+	@cargo bench --profile release --locked --package aerostream --bench budgets -- $(BENCH)
 
 chaos: ## the long fault tests
 	@scripts/setup.sh test
