@@ -96,8 +96,10 @@ async fn rows_that_are_lost_changed_doubled_or_unknown_are_found() {
 async fn each_fault_alone_is_enough_to_fail() {
     let (database, manifest) = proven().await;
     let mut connection = connect(&database).await;
-    let one = "(drone_ref, ts, boot, seq) = (SELECT drone_ref, ts, boot, seq FROM telemetry \
-         ORDER BY drone_ref, seq OFFSET 7 LIMIT 1)";
+    let choose = "CREATE TEMPORARY TABLE chosen AS SELECT drone_ref, ts, boot, seq \
+         FROM telemetry WHERE battery_voltage_v IS NOT NULL LIMIT 1";
+    plant(&mut connection, choose.to_owned(), 1).await;
+    let one = "(drone_ref, ts, boot, seq) = (SELECT * FROM chosen)";
     let voltage = "UPDATE telemetry SET battery_voltage_v";
     plant(
         &mut connection,

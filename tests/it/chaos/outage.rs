@@ -23,6 +23,7 @@ async fn postgres_is_down_for_five_minutes_and_drones_do_not_notice() {
         Config {
             drones: 100,
             rate_hz: 20.0,
+            ack_timeout_ms: 60_000,
             ..fleet()
         },
     );

@@ -83,7 +83,8 @@ async fn ended_by_successor(caught: &Caught) {
         "the end of the stopped worker's backend",
         async || {
             let there = sqlx::query_scalar(there).bind(caught.backend);
-            !there.fetch_one(&mut watcher).await.expect("an answer")
+            let there: bool = there.fetch_one(&mut watcher).await.expect("an answer");
+        !there
         },
     )
     .await;

@@ -112,12 +112,6 @@ impl System {
         Aerostream::start(command)
     }
 
-    /// A setting of this system.
-    pub fn setting(&self, name: &str) -> &str {
-        let found = self.settings.iter().find(|(known, _)| known == name);
-        &found.expect("it was set").1
-    }
-
     /// A fresh token of a role, from the files that `up` writes.
     pub fn token(&self, role: &str) -> String {
         let file = self.data.join("tokens").join(role);
