@@ -84,7 +84,7 @@ async fn ended_by_successor(caught: &Caught) {
         async || {
             let there = sqlx::query_scalar(there).bind(caught.backend);
             let there: bool = there.fetch_one(&mut watcher).await.expect("an answer");
-        !there
+            !there
         },
     )
     .await;
