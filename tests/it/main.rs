@@ -2,6 +2,11 @@
 //! One binary for all of them, so that it links once and the servers start once.
 mod support;
 
+mod bad_input;
+mod chaos;
 mod config;
 mod event_log;
+mod faults;
 mod harness;
+mod planted_faults;
+mod telemetry_path;

@@ -9,18 +9,23 @@
 //! let (bootstrap, prefix) = (kafka.bootstrap(), kafka.topic_prefix());
 //! ```
 
-#[expect(dead_code, reason = "parts wait for the first role that stays")]
 pub mod aerostream;
 mod kafka;
+mod load;
 mod ports;
 mod postgres;
 mod process;
+mod proof;
 mod run;
 mod servers;
+mod system;
 mod wait;
 
+pub use load::{Load, fleet};
 pub use postgres::SHARDS;
 pub use process::Process;
+pub use proof::{connect, prove, rows, verify};
 pub use run::directory;
 pub use servers::Servers;
+pub use system::{Answer, System, ask, client, now_us};
 pub use wait::{wait_for, wait_until};

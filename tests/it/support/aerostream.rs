@@ -62,6 +62,25 @@ impl Aerostream {
         .await
     }
 
+    /// Largest memory that it has had resident, in bytes.
+    pub fn resident_peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(status).expect("a process that runs has a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.expect("Linux tells the peak in KiB") * 1024
+    }
+
+    /// Waits for words in its output.
+    pub async fn says(&self, words: &str) {
+        wait::wait_until(READY_MAX, words, async || self.output().contains(words)).await;
+    }
+
+    /// True when the process has ended, whether or not anybody asked for it.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
     /// Everything that it has written so far.
     pub fn output(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

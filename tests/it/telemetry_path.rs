@@ -1,0 +1,137 @@
+//! The way of a sample, as its sender and its readers see it: posted, acknowledged, live, stored.
+
+use std::time::Duration;
+
+use aerostream_proto::v1;
+use aerostream_proto::v1::telemetry_service_client::TelemetryServiceClient;
+use aerostream_simulator::faults;
+use serde_json::json;
+use tonic::transport::Channel;
+
+use crate::support::{Load, Servers, System, fleet, now_us, prove, wait_until};
+
+const SOON: Duration = Duration::from_secs(60);
+
+async fn grpc_client(system: &System) -> TelemetryServiceClient<Channel> {
+    let channel = Channel::from_shared(system.grpc_url()).expect("a legal address");
+    TelemetryServiceClient::new(channel.connect().await.expect("the gRPC door is open"))
+}
+
+async fn ingest(system: &System, token: &str, batch: v1::Batch) -> v1::BatchResult {
+    let batches = vec![batch];
+    let mut request = tonic::Request::new(v1::IngestRequest { batches });
+    let bearer = format!("Bearer {token}").parse().expect("printable");
+    request.metadata_mut().insert("authorization", bearer);
+    let reply = grpc_client(system).await.ingest(request).await;
+    let mut reply = reply.expect("an answer").into_inner();
+    reply.results.remove(0)
+}
+
+fn batch(drone: &str, seq: u64, latitude_deg: f64) -> v1::Batch {
+    v1::Batch {
+        batch_id: 7,
+        drone_id: drone.to_owned(),
+        boot: Some(1),
+        samples: vec![v1::Sample {
+            seq: Some(seq),
+            utc_us: Some(now_us()),
+            position: Some(v1::Position {
+                latitude_deg: Some(latitude_deg),
+                longitude_deg: Some(8.0),
+                ..v1::Position::default()
+            }),
+            ..v1::Sample::default()
+        }],
+        ..v1::Batch::default()
+    }
+}
+
+async fn stored(system: &System, drone: &str, samples: usize) {
+    let path = format!("/api/v1/drones/{drone}/telemetry");
+    let what = format!("{samples} stored samples of {drone}");
+    wait_until(SOON, &what, async || {
+        let past = system.get(&path).await;
+        let found = past.json["samples"].as_array().map_or(0, Vec::len);
+        past.status == 200 && found >= samples
+    })
+    .await;
+    let past = system.get(&path).await;
+    let found = past.json["samples"].as_array().map_or(0, Vec::len);
+    assert_eq!(found, samples, "{}", past.json);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_goes_from_both_doors_to_live_state_and_to_history_and_stays() {
+    let servers = Servers::shared().await;
+    let system = System::embedded(&servers).await;
+    let mut up = system.start().await;
+    let alpha = system.drone_token("alpha");
+
+    let body = json!({
+        "drone_id": "alpha", "boot": 1,
+        "samples": [{"seq": 1, "utc_us": now_us(), "battery": [{"id": 0, "voltage_v": 15.25}]}],
+    });
+    let answer = system.post(&alpha, &body).await;
+    assert_eq!(
+        (answer.status, &answer.json["acknowledged"]),
+        (200, &json!(1)),
+        "{answer:?}"
+    );
+    let again = system.post(&alpha, &body).await;
+    assert_eq!(
+        (again.status, &again.json["repeated"]),
+        (200, &json!(1)),
+        "{again:?}"
+    );
+    let result = ingest(&system, &alpha, batch("alpha", 2, 47.0)).await;
+    assert_eq!((result.batch_id, result.acknowledged), (7, 1), "{result:?}");
+
+    // An acknowledged sample is in the live state when the answer is there.
+    let live = system.get("/api/v1/drones/alpha").await.json["live"].clone();
+    assert_eq!(live["groups"]["position"]["latitude_deg"], 47.0, "{live}");
+    assert_eq!(live["groups"]["battery"][0]["voltage_v"], 15.25, "{live}");
+    stored(&system, "alpha", 2).await;
+    assert!(up.drain().success(), "{}", up.output());
+
+    let mut up = system.start().await;
+    stored(&system, "alpha", 2).await;
+    let live = system.get("/api/v1/drones/alpha").await.json["live"].clone();
+    assert_eq!(live["groups"]["position"]["latitude_deg"], 47.0, "{live}");
+    let again = system.post(&alpha, &body).await;
+    assert_eq!(again.json["acknowledged"], 1, "{again:?}");
+    let result = ingest(&system, &alpha, batch("alpha", 3, 48.0)).await;
+    assert_eq!(result.acknowledged, 1, "{result:?}");
+    stored(&system, "alpha", 3).await;
+    assert!(up.drain().success(), "{}", up.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_share_what_drones_on_bad_links_sent_through_kafka() {
+    let servers = Servers::shared().await;
+    let database = servers.postgres().await.database().await;
+    let system = System::kafka(&servers, &database).await;
+    let mut up = system.start().await;
+    let mut workers = [system.start_worker(&[]), system.start_worker(&[])];
+    let load = Load::start(
+        &system,
+        aerostream_simulator::Config {
+            faults: faults::Config {
+                profile: faults::Profile::Mild,
+                ..faults::Config::default()
+            },
+            ..fleet()
+        },
+    );
+    for worker in &workers {
+        worker
+            .says("partitions taken over topic=telemetry partitions=2")
+            .await;
+    }
+    load.acknowledged_more(4_000).await;
+    let (_, manifest) = load.finish().await;
+    prove(&database, &manifest).await;
+    for worker in &mut workers {
+        assert!(worker.drain().success(), "{}", worker.output());
+    }
+    assert!(up.drain().success(), "{}", up.output());
+}
