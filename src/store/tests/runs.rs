@@ -123,6 +123,55 @@ async fn a_run_dropped_at_any_point_is_stored_wholly_or_not_at_all() {
     }
 }
 
+/// A drone that has lost its clock may give the same numbers at the same time after a reboot.
+#[tokio::test]
+async fn samples_of_two_boots_with_one_time_and_number_are_two_rows() {
+    let database = database().await;
+    let mut writer = telemetry_writer(&database);
+    writer.take_over(&[0]).await.expect("taken");
+    let place = Place {
+        record: 0,
+        sample: 0,
+    };
+    let mut both = run("alpha", &[sample(1, 1.0)], Stored::default(), stored(1));
+    both.push(&drone("alpha"), BootId(2), &sample(1, 2.0), place)
+        .expect("storable");
+    let counts = write(&mut writer, both).await.expect("stored");
+    assert_eq!((counts.stored, counts.repeated), (2, 0));
+
+    // The same by the path for repeats.
+    let mut third = run("alpha", &[sample(1, 1.0)], stored(1), stored(2));
+    third
+        .push(&drone("alpha"), BootId(3), &sample(1, 3.0), place)
+        .expect("storable");
+    let counts = write(&mut writer, third).await.expect("stored");
+    assert_eq!((counts.stored, counts.repeated), (1, 1));
+}
+
+/// Offsets that move in a transaction of their own would pass most other tests, since the key drops
+/// what is stored again.
+#[tokio::test]
+async fn offsets_that_cannot_move_keep_their_rows_out() {
+    let database = database().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'no offset moves'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE OF next_offset ON ingest_offset \
+         FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .execute(&database.pool)
+    .await
+    .expect("a trigger");
+    let mut writer = telemetry_writer(&database);
+    writer.take_over(&[0]).await.expect("taken");
+    let refused = run("alpha", &[sample(1, 1.0)], Stored::default(), stored(1));
+    write(&mut writer, refused)
+        .await
+        .expect_err("the offset cannot move");
+    let rows = count(&database.pool, "SELECT count(*) FROM telemetry").await;
+    assert_eq!(rows, 0);
+}
+
 #[tokio::test]
 async fn rows_of_days_that_are_not_kept_are_counted_and_skipped() {
     let database = database().await;

@@ -43,6 +43,13 @@ struct Victims {
 }
 
 impl Victims {
+    /// Whoever was not killed outlives whatever was done to the others.
+    fn are_alive(&mut self) {
+        for process in self.workers.iter_mut().chain([&mut self.up]) {
+            assert!(!process.has_ended(), "{}", process.output());
+        }
+    }
+
     async fn suffer(&mut self, fault: Fault) {
         match fault {
             Fault::Gateway => {
@@ -118,6 +125,7 @@ async fn everything_is_killed_for_three_minutes() {
         eprintln!("{:>5.1} s: {fault:?}", began.elapsed().as_secs_f64());
         victims.suffer(fault).await;
         victims.load.acknowledged_more(2_000).await;
+        victims.are_alive();
     }
     let (_, manifest) = victims.load.finish().await;
     eprintln!("{:?}", prove(&database, &manifest).await);

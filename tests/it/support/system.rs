@@ -100,7 +100,7 @@ impl System {
 
     /// Starts a worker process; `own` settings are for it alone.
     pub fn start_worker(&self, own: &[(&str, &str)]) -> Aerostream {
-        self.spawn(&["worker", "--migrate"], own)
+        self.spawn(&["worker"], own)
     }
 
     fn spawn(&self, arguments: &[&str], own: &[(&str, &str)]) -> Aerostream {
