@@ -94,7 +94,7 @@ struct Cpu {
 
 /// Flies as many samples as are taken, and waits until all are stored.
 async fn fly(stack: &Stack, database: &Database) -> anyhow::Result<Flight> {
-    let seconds: u64 = setting("SECONDS", 20)?;
+    let seconds: u64 = setting("TIME_S", 20)?;
     let mut counters = stack.counters().await?;
     let before = Processes::now()?;
     let log = directory("simulator").join("output.log");

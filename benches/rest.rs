@@ -42,7 +42,7 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 async fn over(log: &'static str) -> anyhow::Result<()> {
-    let measured = Duration::from_secs(setting("SECONDS", 15)?);
+    let measured = Duration::from_secs(setting("TIME_S", 15)?);
     let database = Database::start()?;
     let mut stack = Stack::start(log, &database).await?;
     let load = Load::new(stack.http, stack.token("relay")?);

@@ -114,12 +114,17 @@ impl Load {
         let drone = seq % DRONES_PER_CONNECTION;
         let (boot, now) = (self.boot, clock::utc_now().0);
         let height = (seq % 1000) as f64 / 10.0;
-        let body = format!(
-            r#"{{"drone_id":"rest-{connection}-{drone}","boot":{boot},"seq":{seq},"utc_us":{now},"#
-        ) + &format!(
-            r#""position":{{"latitude_deg":48.137,"longitude_deg":11.575,"relative_altitude_m":{height}}},"#
-        ) + r#""velocity":{"north_m_s":3.5,"east_m_s":1.25,"down_m_s":-0.5,"ground_speed_m_s":3.7},"#
-            + r#""battery":[{"id":0,"remaining_percent":73.5,"voltage_v":15.6}]}"#;
+        let identity = format!(
+            r#"{{"drone_id":"rest-{connection}-{drone}","boot":{boot},"seq":{seq},"utc_us":{now}"#
+        );
+        let position = format!(
+            r#""latitude_deg":48.137,"longitude_deg":11.575,"relative_altitude_m":{height}"#
+        );
+        let velocity = r#""north_m_s":3.5,"east_m_s":1.25,"down_m_s":-0.5,"ground_speed_m_s":3.7"#;
+        let battery = r#"{"id":0,"remaining_percent":73.5,"voltage_v":15.6}"#;
+        let groups =
+            format!(r#""position":{{{position}}},"velocity":{{{velocity}}},"battery":[{battery}]"#);
+        let body = format!("{identity},{groups}}}");
         request.clear();
         request.push_str(&self.head);
         write!(request, "{}\r\n\r\n{body}", body.len()).expect("a string is always writable");
