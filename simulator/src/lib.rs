@@ -1,8 +1,8 @@
 //! A fleet of honest simulated drones: it knows of the server what its public doors say.
 //!
-//! [`run()`] is the way in. Flights are in [`physics`], free of clocks and sockets; [`lane`] decides
-//! what is sent and when a sample may be forgotten, as free of them; [`mod@run`] gives it time and
-//! connections.
+//! [`run()`] is the way in. Flights are in [`physics`], free of clocks and sockets; [`lane`]
+//! decides what is sent and when a sample may be forgotten, as free of them; [`mod@run`] gives it
+//! time and connections.
 
 pub mod config;
 pub mod drone;

@@ -15,6 +15,9 @@ use crate::gateway::state::HttpConfig;
 
 /// Bytes that a decompressor makes between two looks at the limits.
 const CHUNK_BYTES: usize = 16 * 1024;
+/// How much of a body that is too large is read and dropped, in limits: a client that still sends
+/// when the connection is closed loses the answer that tells it why.
+const DROPPED_LIMITS: usize = 4;
 /// Largest window of a zstd body, as a power of two: 8 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
@@ -24,23 +27,26 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// It is too large, too slow, in an unknown encoding or broken; too much is under way.
 pub async fn read(
     headers: &HeaderMap,
-    body: Body,
+    mut body: Body,
     config: &HttpConfig,
     permit: &mut Permit,
 ) -> Result<Bytes, Problem> {
     let encoding = encoding(headers)?;
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > config.body_bytes_max) {
-        return Err(too_large("the body", config.body_bytes_max));
-    }
     let wait = Duration::from_millis(config.body_timeout_ms);
-    let body = tokio::time::timeout(wait, collect(body, config.body_bytes_max, permit));
-    let body = body.await.map_err(|_| {
+    let limit = config.body_bytes_max;
+    let whole = tokio::time::timeout(wait, collect(headers, &mut body, limit, permit));
+    let whole = whole.await.map_err(|_| {
         let detail = format!("the body must arrive within {} ms", wait.as_millis());
         Problem::new(ErrorCode::TooSlow, detail)
-    })??;
+    })?;
+    if whole
+        .as_ref()
+        .is_err_and(|problem| problem.code == ErrorCode::TooLarge)
+    {
+        // A client that is too slow even for this is closed upon.
+        let _ = tokio::time::timeout(wait, discard(&mut body, limit * DROPPED_LIMITS)).await;
+    }
+    let body = whole?;
     match encoding {
         Encoding::Identity => Ok(body),
         Encoding::Gzip => {
@@ -90,7 +96,29 @@ fn broken(error: &std::io::Error) -> Problem {
     Problem::new(ErrorCode::Malformed, detail).at("content-encoding")
 }
 
-async fn collect(mut body: Body, limit: usize, permit: &mut Permit) -> Result<Bytes, Problem> {
+/// Reads and drops what is left of a body, up to some bytes.
+async fn discard(body: &mut Body, bytes_max: usize) {
+    let mut dropped = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        dropped += frame.data_ref().map_or(0, Bytes::len);
+        if dropped > bytes_max {
+            return;
+        }
+    }
+}
+
+async fn collect(
+    headers: &HeaderMap,
+    body: &mut Body,
+    limit: usize,
+    permit: &mut Permit,
+) -> Result<Bytes, Problem> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(too_large("the body", limit));
+    }
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -1,5 +1,7 @@
 //! Bad input over gRPC.
 
+use std::collections::BTreeMap;
+
 use aerostream::gateway::grpc::PROBLEM_METADATA;
 use aerostream_proto::v1;
 use aerostream_proto::v1::telemetry_service_client::TelemetryServiceClient;
@@ -80,9 +82,8 @@ async fn refuse(client: &mut Client, token: &str, batches: Vec<v1::Batch>) -> St
         .expect_err("nothing good in it")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_samples_in_a_stream_cost_the_others_nothing_and_are_kept() {
-    let door = open().await;
+/// A sample, the code of its refusal and the field that it names.
+fn bad_samples() -> [(v1::Sample, &'static str, &'static str); 6] {
     let battery = v1::Battery {
         remaining_percent: Some(140.0),
         ..v1::Battery::default()
@@ -91,7 +92,7 @@ async fn bad_samples_in_a_stream_cost_the_others_nothing_and_are_kept() {
         battery: vec![battery],
         ..sample(3)
     };
-    let cases = [
+    [
         (
             at_latitude(1, 91.0),
             "out_of_range",
@@ -127,7 +128,31 @@ async fn bad_samples_in_a_stream_cost_the_others_nothing_and_are_kept() {
             "no_time",
             "utc_us",
         ),
-    ];
+    ]
+}
+
+/// Sends the batches up one stream and gives the result of each, by its id.
+async fn results(door: &Door, batches: Vec<v1::Batch>) -> BTreeMap<u64, v1::BatchResult> {
+    let requests = batches.into_iter().map(|batch| v1::StreamRequest {
+        kind: Some(v1::stream_request::Kind::Batch(batch)),
+    });
+    let mut client = door.client().await;
+    let request = with_token(&door.token, stream::iter(requests));
+    let mut replies = client.stream(request).await.expect("it opens").into_inner();
+    let mut results = BTreeMap::new();
+    while let Some(reply) = replies.message().await.expect("the stream ends well") {
+        let Some(v1::stream_reply::Kind::Result(result)) = reply.kind else {
+            continue;
+        };
+        results.insert(result.batch_id, result);
+    }
+    results
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_samples_in_a_stream_cost_the_others_nothing_and_are_kept() {
+    let door = open().await;
+    let cases = bad_samples();
     let mut requests = Vec::new();
     for (id, (bad, _, _)) in (0..).zip(&cases) {
         let samples = vec![sample(100 + 2 * id), bad.clone(), sample(101 + 2 * id)];
@@ -136,19 +161,7 @@ async fn bad_samples_in_a_stream_cost_the_others_nothing_and_are_kept() {
     requests.push(batch("bravo", 90, vec![sample(1)]));
     requests.push(batch("al pha", 91, vec![sample(1)]));
     requests.push(batch("alpha", 92, vec![sample(500)]));
-    let requests = requests.into_iter().map(|batch| v1::StreamRequest {
-        kind: Some(v1::stream_request::Kind::Batch(batch)),
-    });
-    let mut client = door.client().await;
-    let request = with_token(&door.token, stream::iter(requests));
-    let mut replies = client.stream(request).await.expect("it opens").into_inner();
-    let mut results = std::collections::BTreeMap::new();
-    while let Some(reply) = replies.message().await.expect("the stream ends well") {
-        let Some(v1::stream_reply::Kind::Result(result)) = reply.kind else {
-            continue;
-        };
-        results.insert(result.batch_id, result);
-    }
+    let results = results(&door, requests).await;
     for (id, (_, code, field)) in (0..).zip(&cases) {
         let result = &results[&id];
         assert_eq!(result.acknowledged, 2, "{result:?}");

@@ -148,6 +148,16 @@ async fn a_bad_sample_costs_its_batch_nothing_and_is_kept() {
     }
 }
 
+/// Bodies of some kilobytes that unpack to 64 MiB, with their encoding.
+fn bombs() -> [(&'static str, Vec<u8>); 2] {
+    let bomb = vec![b' '; 64 << 20];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bomb).expect("memory");
+    let gzip = gzip.finish().expect("memory");
+    let zstd = zstd::encode_all(&bomb[..], 1).expect("memory");
+    [("gzip", gzip), ("zstd", zstd)]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_are_wrong_as_a_whole_are_told_what_would_be_right() {
     let door = open().await;
@@ -201,12 +211,7 @@ async fn requests_that_are_wrong_as_a_whole_are_told_what_would_be_right() {
         .send(&door.token, &[JSON], vec![b' '; (1 << 20) + 1])
         .await;
     assert_eq!(problem(&answer).1, "too_large", "{answer:?}");
-    let bomb = vec![b' '; 64 << 20];
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(&bomb).expect("memory");
-    let gzip = gzip.finish().expect("memory");
-    let zstd = zstd::encode_all(&bomb[..], 1).expect("memory");
-    for (encoding, body) in [("gzip", gzip), ("zstd", zstd)] {
+    for (encoding, body) in bombs() {
         let headers = [JSON, ("content-encoding", encoding)];
         let answer = door.send(&door.token, &headers, body).await;
         assert_eq!(problem(&answer), (413, "too_large", ""), "{answer:?}");
