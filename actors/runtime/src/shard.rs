@@ -22,6 +22,8 @@ use crate::task::{TaskKind, spawn};
 
 /// How often a shard looks for restarts, idle drones and snapshots that are due.
 const TICK: Duration = Duration::from_millis(100);
+/// Drones that a shard asks to become passive in one tick.
+const PASSIVATIONS_AT_ONCE: usize = 100;
 
 /// The actor; all it has is in its state.
 pub(crate) struct ShardActor;
@@ -177,7 +179,7 @@ impl Shard {
                 queue.push(message);
                 return Ok(());
             }
-            Some(Slot::Failed { queue, .. }) => {
+            Some(Slot::Failed { queue }) => {
                 if let Some(kept) = refuse_while_failed(message) {
                     queue.push(kept);
                 }
@@ -268,16 +270,21 @@ impl Shard {
         }
         if now >= self.next_idle_look {
             let idle_after = self.context.config.idle_after();
-            self.next_idle_look = now + idle_after / 2;
-            if let Some(before) = now.checked_sub(idle_after) {
-                self.passivate(myself, before);
+            let before = now.checked_sub(idle_after);
+            let asked = before.map_or(0, |before| self.passivate(myself, before));
+            // When more are idle the next tick goes on, so that nobody waits behind all of them.
+            if asked < PASSIVATIONS_AT_ONCE {
+                self.next_idle_look = now + idle_after / 2;
             }
         }
     }
 
-    fn passivate(&mut self, myself: &ActorRef<ShardMsg>, before: Instant) {
+    /// Asks some idle drones to become passive and tells how many.
+    fn passivate(&mut self, myself: &ActorRef<ShardMsg>, before: Instant) -> usize {
         let idle = self.context.config.idle_after();
-        for drone in self.slots.idle_since(before) {
+        let drones = self.slots.idle_since(before, PASSIVATIONS_AT_ONCE);
+        let asked = drones.len();
+        for drone in drones {
             let Some(Slot::Hot { actor, .. }) = self.slots.get(&drone) else {
                 continue;
             };
@@ -297,6 +304,7 @@ impl Shard {
                 let _ = myself.cast(ShardMsg::Passivated { drone, snapshot });
             });
         }
+        asked
     }
 
     async fn passivated(
@@ -374,7 +382,7 @@ impl Shard {
         drone: DroneId,
         state: Option<Box<Drone>>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(Slot::Failed { queue, .. }) = self.slots.take(&drone) else {
+        let Some(Slot::Failed { queue }) = self.slots.take(&drone) else {
             return Ok(());
         };
         let Some(state) = state else {

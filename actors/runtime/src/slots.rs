@@ -26,12 +26,8 @@ pub(crate) enum Slot {
         actor: ActorRef<DroneMsg>,
         queue: Vec<DroneMsg>,
     },
-    /// The actor failed and rests until `due`; then it is restored from the log.
-    Failed {
-        due: Instant,
-        restoring: bool,
-        queue: Vec<DroneMsg>,
-    },
+    /// The actor failed; it rests and is then restored from the log.
+    Failed { queue: Vec<DroneMsg> },
 }
 
 /// The drones of one shard in id order.
@@ -40,6 +36,8 @@ pub(crate) struct Slots {
     by_id: BTreeMap<DroneId, Slot>,
     by_actor: HashMap<ActorId, DroneId>,
     failures: HashMap<DroneId, Failures>,
+    /// Failed drones that rest.
+    resting: BTreeMap<DroneId, Instant>,
     /// Epochs of snapshots to be deleted once this epoch's are durable.
     older_snapshots: HashMap<DroneId, Epoch>,
 }
@@ -69,14 +67,8 @@ impl Slots {
     }
 
     pub fn insert_failed(&mut self, drone: DroneId, due: Instant, queue: Vec<DroneMsg>) {
-        self.by_id.insert(
-            drone,
-            Slot::Failed {
-                due,
-                restoring: false,
-                queue,
-            },
-        );
+        self.resting.insert(drone.clone(), due);
+        self.by_id.insert(drone, Slot::Failed { queue });
     }
 
     /// Takes a drone out, to be put back in another state.
@@ -108,28 +100,19 @@ impl Slots {
         range.map(|(id, _)| id.clone()).take(limit).collect()
     }
 
-    /// Hot drones without a message since `before`.
-    pub fn idle_since(&self, before: Instant) -> Vec<DroneId> {
+    /// Hot drones without a message since `before`, at most `limit`.
+    pub fn idle_since(&self, before: Instant, limit: usize) -> Vec<DroneId> {
         let idle = self
             .by_id
             .iter()
             .filter(|(_, slot)| matches!(slot, Slot::Hot { used, .. } if *used <= before));
-        idle.map(|(id, _)| id.clone()).collect()
+        idle.map(|(id, _)| id.clone()).take(limit).collect()
     }
 
     /// Failed drones whose rest is over; each is given once.
     pub fn restarts_due(&mut self, now: Instant) -> Vec<DroneId> {
-        let mut due_now = Vec::new();
-        for (id, slot) in &mut self.by_id {
-            if let Slot::Failed { due, restoring, .. } = slot
-                && !*restoring
-                && *due <= now
-            {
-                *restoring = true;
-                due_now.push(id.clone());
-            }
-        }
-        due_now
+        let due = self.resting.extract_if(.., |_, due| *due <= now);
+        due.map(|(drone, _)| drone).collect()
     }
 
     /// (hot, passive, failed).
