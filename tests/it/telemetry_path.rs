@@ -145,7 +145,17 @@ async fn a_refused_sample_is_found_shown_and_taken_once_its_reason_is_gone() {
     .await;
     let (taken, said) = dlq(&system, &["replay", id]);
     assert!(taken && said.contains("\"repeated\":1"), "{said}");
-    stored(&system, "alpha", 1).await;
+    let path = format!(
+        "/api/v1/drones/alpha/telemetry?to={}",
+        now_us() + 600_000_000
+    );
+    wait_until(SOON, "the row", async || {
+        system.get(&path).await.json["samples"]
+            .as_array()
+            .map(Vec::len)
+            == Some(1)
+    })
+    .await;
     let (there, said) = dlq(&system, &["list", "--drone", "alpha"]);
     assert!(there && said.contains(id), "{said}");
     let (wrong, said) = dlq(&system, &["show", "0-999"]);

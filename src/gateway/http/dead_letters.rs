@@ -112,8 +112,8 @@ pub async fn show(
     Ok(Json(told))
 }
 
-/// `POST /api/v1/dead-letters/{id}/replay`: sends what was refused the way of every sample, as it is
-/// judged now. The letter stays; sending it twice stores it once.
+/// `POST /api/v1/dead-letters/{id}/replay`: sends what was refused the way of every sample, as it
+/// is judged now. The letter stays; sending it twice stores it once.
 pub async fn replay(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
