@@ -1,5 +1,7 @@
 //! Record payloads: one version byte, then protobuf.
 
+use aerostream_domain::TelemetryRecord;
+use aerostream_proto::write_record;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
@@ -22,6 +24,14 @@ pub fn encode(message: &impl Message) -> Bytes {
     let mut payload = BytesMut::with_capacity(1 + message.encoded_len());
     payload.put_u8(VERSION);
     message.encode_raw(&mut payload);
+    payload.freeze()
+}
+
+/// Payload of the message of a telemetry record.
+pub fn encode_record(record: &TelemetryRecord) -> Bytes {
+    let mut payload = BytesMut::new();
+    payload.put_u8(VERSION);
+    write_record(record, &mut payload);
     payload.freeze()
 }
 
