@@ -5,7 +5,7 @@ use aerostream_domain::{
     TelemetryRecord, UtcMicros,
 };
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use prost::Message;
 
 use crate::refuse::{drone_id, each, narrow, node_id, required, under};
@@ -62,11 +62,11 @@ impl From<&TelemetryRecord> for v1::TelemetryEvent {
 
 /// Writes the bytes of `v1::TelemetryEvent::from(record)` sample by sample, so that no record is
 /// ever there twice.
-pub fn write_record(record: &TelemetryRecord, out: &mut BytesMut) {
+pub fn write_record(record: &TelemetryRecord, out: &mut Vec<u8>) {
     const BATCH: u8 = (2 << 3) | LENGTH_DELIMITED;
     const SAMPLES: u8 = (5 << 3) | LENGTH_DELIMITED;
     const LENGTH_DELIMITED: u8 = 2;
-    let mut batch = BytesMut::with_capacity(SAMPLE_BYTES * (1 + record.samples.len()));
+    let mut batch = Vec::with_capacity(SAMPLE_BYTES * (1 + record.samples.len()));
     let head = v1::DroneBatch {
         drone_id: record.drone.as_str().to_owned(),
         boot: record.boot.0,

@@ -29,10 +29,9 @@ pub fn encode(message: &impl Message) -> Bytes {
 
 /// Payload of the message of a telemetry record.
 pub fn encode_record(record: &TelemetryRecord) -> Bytes {
-    let mut payload = BytesMut::new();
-    payload.put_u8(VERSION);
+    let mut payload = vec![VERSION];
     write_record(record, &mut payload);
-    payload.freeze()
+    payload.into()
 }
 
 /// Message of a payload.
