@@ -5,6 +5,7 @@
 //! cargo bench --profile release --bench budgets -- [NAME...]
 //! ```
 
+mod aggregate;
 mod end_to_end;
 mod history;
 mod memory;
@@ -31,7 +32,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 4] = ["memory", "history", "end_to_end", "rest"];
+const NAMES: [&str; 5] = ["memory", "history", "end_to_end", "rest", "aggregate"];
 
 fn main() -> ExitCode {
     // Cargo itself passes `--bench`.
@@ -68,6 +69,7 @@ fn run(name: &str) -> anyhow::Result<()> {
     Runtime::new()?.block_on(async {
         match name {
             "memory" => memory::run().await,
+            "aggregate" => aggregate::run().await,
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             _ => rest::run().await,

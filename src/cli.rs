@@ -41,6 +41,8 @@ enum Command {
     Simulate(Box<aerostream_simulator::Config>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
+    /// Shows the fleet, or one drone, live in the terminal
+    Watch(role::watch::Options),
     /// Lists, creates and changes fleets
     Fleet(role::fleet::Options),
     /// Lists, shows, enrols and retires drones
@@ -70,6 +72,7 @@ impl Cli {
                 Command::Migrate => role::migrate::run(config).await,
                 Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
+                Command::Watch(options) => role::watch::run(options).await,
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),
                 Command::Drone(options) => succeed(role::drone::run(options).await),
                 Command::Token(options) => succeed(role::token::run(options).await),

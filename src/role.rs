@@ -9,6 +9,7 @@ pub mod simulate;
 pub mod token;
 pub mod up;
 pub mod verify;
+pub mod watch;
 pub mod worker;
 
 mod client;

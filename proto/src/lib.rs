@@ -10,6 +10,7 @@ pub mod event;
 pub mod journal;
 pub mod live;
 pub mod snapshot;
+pub mod summary;
 pub mod telemetry;
 
 mod refuse;
@@ -19,6 +20,10 @@ mod tests;
 
 pub use batch::{DecodedBatch, RefusedBatch, RefusedSample, batch_from_wire, batch_to_wire};
 pub use event::write_record;
+
+/// The .proto files as a `FileDescriptorSet`, for reflection.
+pub const DESCRIPTORS: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/aerostream_descriptors.bin"));
 
 /// Generated messages and services of package `aerostream.v1`.
 #[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]

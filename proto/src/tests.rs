@@ -8,3 +8,4 @@ mod round_trip;
 mod shape;
 mod snapshots;
 mod strategies;
+mod summaries;

@@ -1,9 +1,18 @@
-//! The gRPC door: `aerostream.v1.TelemetryService`.
+//! The gRPC door.
+//!
+//! | service | who | what |
+//! |---|---|---|
+//! | `aerostream.v1.TelemetryService` | drone, relay | samples in |
+//! | `aerostream.v1.AggregatorService` | viewer, operator, admin | fleets in numbers |
+//! | `grpc.health.v1.Health` | anybody | what `/readyz` says; names no drone and no fleet |
+//! | `grpc.reflection.v1.ServerReflection`, and `v1alpha` | anybody | the .proto files |
 //!
 //! The token comes as metadata `authorization: Bearer <token>`. Messages may be compressed with
 //! gzip or zstd. Every status that is not OK has metadata `aerostream-problem`: the same document
 //! as the REST door gives, as ASCII JSON, which names the field at fault and how long to wait.
 
+mod aggregator;
+mod health;
 mod status;
 mod stream;
 
@@ -12,15 +21,22 @@ use std::io;
 use std::sync::Arc;
 
 use aerostream_proto::v1;
-use aerostream_proto::v1::telemetry_service_server::{TelemetryService, TelemetryServiceServer};
+use aerostream_proto::v1::aggregator_service_server::{self, AggregatorServiceServer};
+use aerostream_proto::v1::telemetry_service_server::{
+    self, TelemetryService, TelemetryServiceServer,
+};
 use axum::Router;
 use prost::Message;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
+use tonic_health::pb::health_server::HealthServer;
 
+use self::aggregator::Aggregator;
+use self::health::Readiness;
 use self::status::{to_status, whole_problem};
 use self::stream::Replies;
 use super::auth::Caller;
@@ -45,24 +61,77 @@ pub async fn serve(
     let config = gateway.config.grpc.server.clone();
     let streams_max = gateway.config.grpc.streams_max;
     let protocol = Protocol::Http2 { streams_max };
-    server::serve(listener, router(gateway), (protocol, &config), shutdown).await
+    let (stop, stopping) = watch::channel(false);
+    let shutdown = async {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    let router = router(gateway, Stopping(stopping));
+    server::serve(listener, router, (protocol, &config), shutdown).await
 }
 
+/// Tells streams that go on for ever that the door closes.
+#[derive(Debug, Clone)]
+struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    async fn begun(&mut self) {
+        // A door that is gone closes nothing any more.
+        let _ = self.0.wait_for(|begun| *begun).await;
+    }
+}
+
+/// What health is told of, beside the whole.
+const SERVICES: [&str; 2] = [
+    telemetry_service_server::SERVICE_NAME,
+    aggregator_service_server::SERVICE_NAME,
+];
+
 /// Every service of the gRPC door.
-pub fn router(gateway: Arc<Gateway>) -> Router {
+fn router(gateway: Arc<Gateway>, stopping: Stopping) -> Router {
     let message_bytes_max = gateway.config.grpc.message_bytes_max;
-    let service = TelemetryServiceServer::new(Telemetry { gateway })
+    let health = Readiness::new(Arc::clone(&gateway), stopping.clone());
+    let health = HealthServer::new(health);
+    let aggregator = Aggregator::new(Arc::clone(&gateway), stopping);
+    let aggregator = AggregatorServiceServer::new(aggregator)
         .max_decoding_message_size(message_bytes_max)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd);
-    type Service = TelemetryServiceServer<Telemetry>;
+    let telemetry = TelemetryServiceServer::new(Telemetry { gateway })
+        .max_decoding_message_size(message_bytes_max)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd);
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(aerostream_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let described_v1 = described().build_v1();
+    let described_v1alpha = described().build_v1alpha();
+    let described_v1 = described_v1.expect("the descriptors are of this build");
+    let described_v1alpha = described_v1alpha.expect("the descriptors are of this build");
     Router::new()
-        .route_service(&format!("/{}/{{*method}}", Service::NAME), service)
+        .route_service(&path_of(&telemetry), telemetry)
+        .route_service(&path_of(&aggregator), aggregator)
+        .route_service(&path_of(&health), health)
+        .route_service(&path_of(&described_v1), described_v1)
+        .route_service(&path_of(&described_v1alpha), described_v1alpha)
         .fallback(async || {
-            let detail = "there is no such service here; aerostream.v1.TelemetryService is";
+            let detail = "there is no such service here; reflection tells which there are";
             to_status(Problem::new(ErrorCode::MethodNotAllowed, detail))
                 .into_http::<tonic::body::Body>()
         })
+}
+
+fn path_of<S: NamedService>(_: &S) -> String {
+    format!("/{}/{{*method}}", S::NAME)
+}
+
+/// The caller behind the metadata of a call.
+fn caller(gateway: &Gateway, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
+    let authorization = metadata.get("authorization");
+    let authorization = authorization.and_then(|value| value.to_str().ok());
+    gateway.caller(authorization).map_err(to_status)
 }
 
 struct Telemetry {
@@ -71,9 +140,7 @@ struct Telemetry {
 
 impl Telemetry {
     fn sender(&self, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
-        let authorization = metadata.get("authorization");
-        let authorization = authorization.and_then(|value| value.to_str().ok());
-        let caller = self.gateway.caller(authorization).map_err(to_status)?;
+        let caller = caller(&self.gateway, metadata)?;
         may_send(&caller.principal).map_err(to_status)?;
         Ok(caller)
     }

@@ -4,6 +4,7 @@
     reason = "a test's tasks end with its runtime"
 )]
 
+mod aggregator;
 mod auth;
 mod bad_input;
 mod dead_letters;

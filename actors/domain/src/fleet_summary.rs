@@ -1,5 +1,7 @@
 //! Roll-ups of a fleet: each shard tallies the briefs of its drones, tallies are merged.
 
+pub mod changes;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

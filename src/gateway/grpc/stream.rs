@@ -141,7 +141,8 @@ impl Session {
     }
 }
 
-async fn until_expiry(caller: &Caller) {
+/// Waits until the caller's token is over.
+pub(super) async fn until_expiry(caller: &Caller) {
     let left = caller
         .principal
         .expires

@@ -19,15 +19,19 @@ use crate::gateway::auth::{Role, issue};
 use crate::gateway::grpc::{self, PROBLEM_METADATA};
 use crate::registry::Revocation;
 
-struct Door {
-    fixture: Fixture,
+pub struct Door {
+    pub fixture: Fixture,
+    pub channel: Channel,
     client: TelemetryServiceClient<Channel>,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<std::io::Result<()>>,
+    pub stop: oneshot::Sender<()>,
+    pub served: JoinHandle<std::io::Result<()>>,
 }
 
 async fn open() -> Door {
-    let fixture = start().await;
+    open_over(start().await).await
+}
+
+pub async fn open_over(fixture: Fixture) -> Door {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
@@ -36,16 +40,18 @@ async fn open() -> Door {
         let _ = stopped.await;
     }));
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
-    let client = TelemetryServiceClient::new(channel).send_compressed(CompressionEncoding::Zstd);
+    let client =
+        TelemetryServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Zstd);
     Door {
         fixture,
+        channel,
         client,
         stop,
         served,
     }
 }
 
-fn with_token<T>(token: &str, message: T) -> Request<T> {
+pub fn with_token<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", value);
@@ -72,7 +78,7 @@ fn batch(drone: &str, batch_id: u64, latitude_deg: f64) -> v1::Batch {
     }
 }
 
-fn problem(status: &Status) -> serde_json::Value {
+pub fn problem(status: &Status) -> serde_json::Value {
     let document = status.metadata().get(PROBLEM_METADATA).unwrap();
     serde_json::from_str(document.to_str().unwrap()).unwrap()
 }

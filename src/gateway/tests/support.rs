@@ -25,7 +25,7 @@ use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
 use crate::gateway::ports::{History, HistoryError, PastSample};
-use crate::gateway::{Behind, Gateway, GatewayConfig, http};
+use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
     Credential, Drone, Enrolment, Fleet, Registry, RegistryConfig, Request as By,
 };
@@ -104,6 +104,19 @@ pub async fn start() -> Fixture {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Fixture {
+    start_over(change, Vec::new()).await
+}
+
+/// A gateway of which one part says why it is not ready.
+pub async fn start_unready(part: &'static str, reason: &'static str) -> Fixture {
+    let check: ReadyCheck = Arc::new(move || Err(reason.to_owned()));
+    start_over(|_| {}, vec![(part, check)]).await
+}
+
+async fn start_over(
+    change: impl FnOnce(&mut GatewayConfig),
+    ready: Vec<(&'static str, ReadyCheck)>,
+) -> Fixture {
     let shards = ShardCount::new(4).unwrap();
     let log = Arc::new(MemoryLog::new(shards));
     let identity = NodeIdentity {
@@ -130,7 +143,7 @@ pub async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Fixture {
         history: Some(Arc::new(NoPast)),
         log: log.clone(),
         registry: registry.clone(),
-        ready: Vec::new(),
+        ready,
         metrics_page: Arc::new(|| "aerostream_up 1\n".to_owned()),
     };
     let gateway = Gateway::build(config, behind).unwrap();
