@@ -4,21 +4,25 @@
 //! |---|---|---|
 //! | `POST /api/v1/telemetry` | drone, relay | samples in; see [`telemetry`] for the answers |
 //! | `GET /api/v1/drones` | viewer, operator, admin | drones that were heard, by id |
+//! | `GET /api/v1/fleet/summary` | the same | counts by state, battery, place; see [`summary`] |
 //! | `GET /api/v1/drones/{id}` | the same, and the drone | live state |
 //! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past |
 //! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
 pub mod body;
+pub mod dead_letters;
 pub mod input;
 pub mod probe;
 pub mod problem;
 pub mod read;
 pub mod registry;
 pub mod reply;
+pub mod summary;
 pub mod telemetry;
 
 use std::future::Future;
@@ -62,6 +66,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(probe::metrics))
         .route("/api/v1/telemetry", post(telemetry::ingest))
         .route("/api/v1/drones", get(read::drones).post(registry::enrol))
+        .route("/api/v1/fleet/summary", get(summary::summary))
         .route("/api/v1/drones/{id}", get(read::drone))
         .route("/api/v1/drones/{id}/telemetry", get(read::past))
         .route("/api/v1/drones/{id}/retire", post(registry::retire))
@@ -72,6 +77,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
         .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
         .route("/api/v1/tokens/revoke", post(registry::revoke))
+        .route("/api/v1/dead-letters", get(dead_letters::list))
+        .route("/api/v1/dead-letters/{id}", get(dead_letters::show))
+        .route(
+            "/api/v1/dead-letters/{id}/replay",
+            post(dead_letters::replay),
+        )
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,

@@ -15,6 +15,7 @@ use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
 use super::ports::{Drones, History};
 use super::server::ServerConfig;
+use super::summary::SummaryConfig;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::registry::{Registry, RegistryConfig};
@@ -29,6 +30,8 @@ pub struct GatewayConfig {
     pub limits: LimitConfig,
     /// How batches are taken in.
     pub ingest: IngestConfig,
+    /// Fleets in numbers.
+    pub summary: SummaryConfig,
     /// The fold of fleets and drones.
     pub registry: RegistryConfig,
     /// The REST door.
@@ -55,6 +58,9 @@ pub struct HttpConfig {
     pub page_max: usize,
     /// Most samples of an answer about the past. Default: 10,000.
     pub history_max: usize,
+    /// Most dead letters that one question looks through; a page that ends for this says where to
+    /// go on. Default: 20,000.
+    pub dead_letter_scan_max: usize,
 }
 
 impl Default for HttpConfig {
@@ -67,6 +73,7 @@ impl Default for HttpConfig {
             body_timeout_ms: 10_000,
             page_max: 1000,
             history_max: 10_000,
+            dead_letter_scan_max: 20_000,
         }
     }
 }

@@ -6,9 +6,11 @@
 
 mod auth;
 mod bad_input;
+mod dead_letters;
 mod grpc;
 mod path;
 mod registry;
 mod roles;
 mod server;
+mod summary;
 mod support;

@@ -275,7 +275,7 @@ pub struct PastPage {
 }
 
 fn past_reply(past: PastSample) -> PastReply {
-    let recorded = v1::RecordedSample::from(past.sample);
+    let recorded = v1::RecordedSample::from(&past.sample);
     PastReply {
         boot: Whole(past.boot.0),
         time_us: recorded.time_us,
@@ -285,7 +285,10 @@ fn past_reply(past: PastSample) -> PastReply {
     }
 }
 
-fn moment(field: &'static str, text: Option<&String>) -> Result<Option<UtcMicros>, Problem> {
+pub(super) fn moment(
+    field: &'static str,
+    text: Option<&String>,
+) -> Result<Option<UtcMicros>, Problem> {
     let Some(text) = text else {
         return Ok(None);
     };
