@@ -79,7 +79,7 @@ async fn tell(channel: &Channel, token: &str, drones: std::ops::Range<u32>) -> a
                     position.longitude_deg = Some(8.0 + f64::from(number / 7 % 223) / 111.5);
                 }
             }
-            Ok(batch_to_wire(batch))
+            Ok(batch_to_wire(number.into(), batch))
         });
         let batches = batches.collect::<anyhow::Result<Vec<_>>>()?;
         let request = with_token(token, v1::IngestRequest { batches })?;
@@ -220,7 +220,7 @@ fn batches() -> anyhow::Result<()> {
     for samples in [1, 10, 100] {
         let drone = DroneId::parse("drone-000001")?;
         let batch = observation::batch(drone, UtcMicros(1_767_225_600_000_000), 1, samples);
-        let wire = batch_to_wire(batch);
+        let wire = batch_to_wire(1, batch);
         let json_samples = wire.samples.iter().cloned().map(shape::Sample::from);
         let mut body = json!({
             "drone_id": wire.drone_id,
