@@ -16,6 +16,7 @@
 
 pub mod body;
 pub mod dead_letters;
+pub mod history;
 pub mod input;
 pub mod probe;
 pub mod problem;
