@@ -140,7 +140,11 @@ async fn ask_http(database: &Database, days: Days) -> anyhow::Result<()> {
         table::row(&what, percentile(&mut few.took_ms, percent), reference);
     }
     table::row("aerostream, CPU ms per answer", few.own_ms, all.own_ms);
-    table::row("postgres, CPU ms per answer", few.postgres_ms, all.postgres_ms);
+    table::row(
+        "postgres, CPU ms per answer",
+        few.postgres_ms,
+        all.postgres_ms,
+    );
     table::row("bytes per answer", few.bytes, all.bytes);
     for (what, fields) in [("few fields", FEW), ("every column", "")] {
         let rows_per_s = export(&stack, &token, days, fields).await?;
@@ -196,7 +200,11 @@ async fn export(stack: &Stack, token: &str, days: Days, fields: &str) -> anyhow:
         stack.http
     );
     let began = Instant::now();
-    let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await?;
+    let answer = reqwest::Client::new()
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await?;
     let body = answer.error_for_status()?.bytes().await?;
     let rows = body.iter().filter(|byte| **byte == b'\n').count() - 1;
     let expected = 2 * days.seconds_of_newer();

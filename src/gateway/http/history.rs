@@ -6,6 +6,7 @@
 pub mod csv;
 pub mod export;
 pub mod geojson;
+pub mod parquet;
 pub mod simplify;
 pub mod source;
 pub mod steps;
@@ -28,6 +29,7 @@ pub enum Format {
     Json,
     Csv,
     GeoJson,
+    Parquet,
 }
 
 impl Format {
@@ -38,8 +40,9 @@ impl Format {
             "json" => Ok(Self::Json),
             "csv" => Ok(Self::Csv),
             "geojson" => Ok(Self::GeoJson),
+            "parquet" => Ok(Self::Parquet),
             other => {
-                let detail = format!("must be json, csv or geojson; it is {other:?}");
+                let detail = format!("must be json, csv, geojson or parquet; it is {other:?}");
                 Err(Problem::new(ErrorCode::Invalid, detail).at("format"))
             }
         }

@@ -11,12 +11,14 @@ use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
+use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::history::csv::Csv;
 use super::history::export::{self, Writer};
 use super::history::geojson::GeoJson;
+use super::history::parquet::Parquet;
 use super::history::source::{Broken, Extent, Source, Wanted};
 use super::history::{self, Format, steps};
 use super::input::{self, PAGE_DEFAULT};
@@ -273,10 +275,12 @@ pub async fn past(
     let range = range(&past, clock::utc_now())?;
     let max = match format {
         Format::Json => config.history_max,
-        Format::Csv | Format::GeoJson => config.export_rows_max,
+        Format::Csv | Format::GeoJson | Format::Parquet => config.export_rows_max,
     };
     let limit = input::limit(past.limit, max, max)?;
-    let step_s = history::step(past.step.as_deref(), &range, max)?;
+    // Whoever names a limit goes on from page to page.
+    let steps_max = past.limit.map_or(max, |_| usize::MAX);
+    let step_s = history::step(past.step.as_deref(), &range, steps_max)?;
     let steps = step_s.map(|step_s| Steps {
         from: range.start,
         to: range.end,
@@ -297,7 +301,8 @@ pub async fn past(
                 request,
                 steps,
                 limit: past.limit,
-                simplify_m: (format == Format::GeoJson).then_some(simplify_m),
+                format,
+                simplify_m,
             };
             export(&gateway, wanted, (permit, place)).await
         }
@@ -327,8 +332,9 @@ struct Export {
     request: HistoryRequest,
     steps: Option<Steps>,
     limit: Option<usize>,
-    /// `Some` for a track, and how far it may be off.
-    simplify_m: Option<Option<f64>>,
+    format: Format,
+    /// How far a track may be off.
+    simplify_m: Option<f64>,
 }
 
 async fn export(
@@ -358,7 +364,7 @@ async fn export(
     }
     let mut request = export.request;
     request.order = Order::Oldest;
-    if export.simplify_m.is_some() {
+    if export.format == Format::GeoJson {
         let track = ["position.latitude_deg", "position.longitude_deg"];
         request.fields = FieldSet::from_paths(track).unwrap_or(FieldSet::ALL);
     }
@@ -373,9 +379,16 @@ async fn export(
     };
     let source = Source::new(Arc::clone(history), wanted, extent);
     let columns = source.columns();
-    let writer = match export.simplify_m {
-        Some(off) => Writer::GeoJson(GeoJson::new(drone.to_string(), &columns, off)),
-        None => Writer::Csv(Csv::new(columns)),
+    let writer = match export.format {
+        Format::GeoJson => {
+            Writer::GeoJson(GeoJson::new(drone.to_string(), &columns, export.simplify_m))
+        }
+        Format::Parquet => {
+            let file = Parquet::new(&columns, source.kinds());
+            let wrong = |error: ParquetError| Problem::new(ErrorCode::Internal, error.to_string());
+            Writer::Parquet(Box::new(file.map_err(wrong)?))
+        }
+        Format::Csv | Format::Json => Writer::Csv(Csv::new(columns)),
     };
     let response = export::start(source, writer, drone.as_str(), held).await;
     response.map_err(|broken| match broken {

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use aerostream_domain::sample::{Content, Position, Velocity};
 use aerostream_domain::{RecordedSample, Seq, TimeBasis, UtcMicros};
-use axum::body::Body;
+use aerostream_proto::v1;
+use axum::body::{Body, Bytes};
 use axum::http::Request;
 use http_body_util::BodyExt;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
 use tower::ServiceExt;
 
 use super::support::{Fixture, start, start_over};
@@ -57,6 +60,29 @@ async fn fixture(count: u64, step_s: i64) -> (TestDatabase, Fixture) {
 
 fn viewer(fixture: &Fixture) -> String {
     fixture.token(Role::Viewer, &["red"])
+}
+
+#[test]
+fn tables_and_pages_call_codes_by_the_same_names() {
+    let name = |path: &str, number: i32| match path {
+        "gnss.fix_type" => v1::FixType::try_from(number).unwrap().as_str_name(),
+        "mission.state" => v1::MissionState::try_from(number).unwrap().as_str_name(),
+        "state.flight_mode" => v1::FlightMode::try_from(number).unwrap().as_str_name(),
+        "state.dialect" => v1::Dialect::try_from(number).unwrap().as_str_name(),
+        "state.landed_state" => v1::LandedState::try_from(number).unwrap().as_str_name(),
+        _ => v1::SystemStatus::try_from(number).unwrap().as_str_name(),
+    };
+    let mut codes = 0;
+    for field in store::fields::FIELDS {
+        if let store::fields::Kind::Code(names) = field.kind {
+            codes += 1;
+            for (known, number) in names.iter().zip(1..) {
+                let wire = name(field.path, number).to_lowercase();
+                assert!(wire.ends_with(&format!("_{known}")), "{wire}: {known}");
+            }
+        }
+    }
+    assert_eq!(codes, 6);
 }
 
 #[tokio::test]
@@ -110,7 +136,7 @@ async fn a_table_holds_every_sample_and_reads_back() {
     let limited = fixture.get(&format!("{path}&limit=25"), &token).await;
     assert_eq!(String::from_utf8(limited.body).unwrap().lines().count(), 26);
     let steps = fixture
-        .get(&format!("{PATH}&format=csv&step=10s"), &token)
+        .get(&format!("{PATH}&format=csv&step=10s&limit=900"), &token)
         .await;
     let steps = String::from_utf8(steps.body).unwrap();
     assert!(
@@ -128,6 +154,34 @@ async fn a_table_holds_every_sample_and_reads_back() {
             .count(),
         2
     );
+}
+
+#[tokio::test]
+async fn a_parquet_file_holds_what_the_samples_say() {
+    let (_database, fixture) = fixture(95, 1).await;
+    let path = format!("{PATH}&format=parquet");
+    let answer = fixture.get(&path, &viewer(&fixture)).await;
+    let reader = SerializedFileReader::new(Bytes::from(answer.body)).unwrap();
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let place = |name: &str| {
+        let mut columns = schema.columns().iter();
+        columns.position(|column| column.name() == name).unwrap()
+    };
+    let (seq, latitude) = (place("seq"), place("position.latitude_deg"));
+    let (speed, basis) = (place("velocity.ground_speed_m_s"), place("basis"));
+    let rows: Vec<_> = reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(rows.len(), 95);
+    for (row, number) in rows.iter().zip(0..) {
+        let position = sample(number, 1).content.position.unwrap();
+        assert_eq!(row.get_long(seq).unwrap(), number as i64);
+        assert_eq!(row.get_double(latitude).ok(), position.latitude_deg);
+        assert_eq!(row.get_float(speed).unwrap(), 3.9);
+        assert_eq!(row.get_string(basis).unwrap(), "utc");
+    }
 }
 
 #[tokio::test]

@@ -93,7 +93,12 @@ impl Reader {
         steps: Steps,
     ) -> Result<Vec<Summary>, StoreError> {
         let step_us = i64::from(steps.step_s) * 1_000_000;
-        let from = UtcMicros(steps.from.0 - steps.from.0.rem_euclid(step_us));
+        let from = UtcMicros(
+            steps
+                .from
+                .0
+                .saturating_sub(steps.from.0.rem_euclid(step_us)),
+        );
         let statement = statement(steps.step_s);
         let rows = self.rows(&statement, || {
             let mut arguments = PgArguments::default();

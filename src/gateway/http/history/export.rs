@@ -10,6 +10,7 @@ use futures::stream;
 
 use super::csv::Csv;
 use super::geojson::GeoJson;
+use super::parquet::Parquet;
 use super::source::{Broken, Line, Source};
 use crate::gateway::limit::{Permit, Place};
 
@@ -17,13 +18,15 @@ use crate::gateway::limit::{Permit, Place};
 pub enum Writer {
     Csv(Csv),
     GeoJson(GeoJson),
+    Parquet(Box<Parquet>),
 }
 
 impl Writer {
-    fn lines(&mut self, lines: &[Line]) -> io::Result<Vec<u8>> {
+    fn lines(&mut self, lines: Vec<Line>) -> io::Result<Vec<u8>> {
         match self {
-            Self::Csv(csv) => csv.lines(lines).map_err(io::Error::other),
-            Self::GeoJson(track) => Ok(track.lines(lines)),
+            Self::Csv(csv) => csv.lines(&lines).map_err(io::Error::other),
+            Self::GeoJson(track) => Ok(track.lines(&lines)),
+            Self::Parquet(file) => file.lines(lines).map_err(io::Error::other),
         }
     }
 
@@ -31,6 +34,7 @@ impl Writer {
         match self {
             Self::Csv(csv) => csv.lines(&[]).map_err(io::Error::other),
             Self::GeoJson(track) => Ok(track.end()),
+            Self::Parquet(file) => file.end().map_err(io::Error::other),
         }
     }
 
@@ -38,6 +42,7 @@ impl Writer {
         match self {
             Self::Csv(_) => "text/csv; charset=utf-8",
             Self::GeoJson(_) => "application/geo+json",
+            Self::Parquet(_) => "application/vnd.apache.parquet",
         }
     }
 
@@ -45,6 +50,7 @@ impl Writer {
         match self {
             Self::Csv(_) => "csv",
             Self::GeoJson(_) => "geojson",
+            Self::Parquet(_) => "parquet",
         }
     }
 }
@@ -67,7 +73,7 @@ impl Export {
                 None => self.source.next().await.map_err(io::Error::other)?,
             };
             let bytes = match lines {
-                Some(lines) => self.writer.lines(&lines)?,
+                Some(lines) => self.writer.lines(lines)?,
                 None => {
                     self.over = true;
                     self.writer.end()?

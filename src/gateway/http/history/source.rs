@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aerostream_domain::{DroneId, UtcMicros};
 
 use crate::gateway::ports::{
-    Cell, FieldSet, FlatRow, History, HistoryError, HistoryRequest, SUMMED, Steps, Summary,
+    Cell, FieldSet, FlatRow, History, HistoryError, HistoryRequest, Kind, SUMMED, Steps, Summary,
 };
 
 /// One sample, or one step.
@@ -89,6 +89,19 @@ impl Source {
                 }
                 columns
             }
+        }
+    }
+
+    /// What the cells hold.
+    pub fn kinds(&self) -> Vec<Kind> {
+        match &self.wanted {
+            Wanted::Samples(request) => [Kind::Text, Kind::Large, Kind::Text]
+                .into_iter()
+                .chain(request.fields.fields().map(|field| field.kind))
+                .collect(),
+            Wanted::Steps(..) => std::iter::once(Kind::Large)
+                .chain(self.columns().iter().skip(1).map(|_| Kind::Double))
+                .collect(),
         }
     }
 
