@@ -20,6 +20,7 @@ use crate::stack::{Database, Stack};
 use crate::table::{self, percentile};
 
 const TEN_MINUTES_US: i64 = 600_000_000;
+const DAY_US: i64 = 86_400_000_000;
 /// Questions that are asked of the partitioned table and over HTTP.
 const QUESTIONS: usize = 1_000;
 /// Questions that are asked of the reference, which takes long.
@@ -48,12 +49,7 @@ pub async fn run() -> anyhow::Result<()> {
         let figure = percentile(&mut figure, percent);
         table::row(&what, figure, percentile(&mut reference, percent));
     }
-    let mut over_http = ask_http(&database, days).await?;
-    for percent in [50.0, 99.0] {
-        let what = format!("HTTP, 10 min of all columns, p{percent} ms");
-        let figure = percentile(&mut over_http, percent);
-        table::row(&what, figure, percentile(&mut reference, percent));
-    }
+    ask_http(&database, days).await?;
     retention(&pool, midnight).await
 }
 
@@ -125,31 +121,95 @@ async fn ask(pool: &PgPool, table: &str, days: Days, times: usize) -> anyhow::Re
     Ok(took_ms)
 }
 
-/// The same questions to a gateway, which answers with every column.
-async fn ask_http(database: &Database, days: Days) -> anyhow::Result<Vec<f64>> {
+/// The fields whose columns the questions in SQL read.
+const FEW: &str = "&fields=position.latitude_deg,position.longitude_deg,\
+                   position.relative_altitude_m,velocity.ground_speed_m_s,\
+                   battery.remaining_percent";
+
+/// The same questions to a gateway, for few fields and, as the reference, for everything; then a
+/// whole day of one drone as a table.
+async fn ask_http(database: &Database, days: Days) -> anyhow::Result<()> {
     let mut stack = Stack::start("embedded", database).await?;
     let token = stack.token("viewer")?;
-    let mut connection = Connection::open(stack.http).await?;
-    let (from, to) = (days.end().0 - TEN_MINUTES_US, days.end().0);
-    let mut took_ms = Vec::with_capacity(QUESTIONS);
-    let mut bytes = 0;
-    let before = Processes::now()?;
-    for _ in 0..QUESTIONS {
-        let drone = rows::drone_id(rand::rng().random_range(1..=DRONES));
-        let path = format!("/api/v1/drones/{drone}/telemetry?from={from}&to={to}");
-        let began = Instant::now();
-        bytes += connection.get(&path, &token).await?.len();
-        took_ms.push(began.elapsed().as_secs_f64() * 1e3);
+    let mut few = Asked::of(database, &stack, (days, FEW)).await?;
+    let mut all = Asked::of(database, &stack, (days, "")).await?;
+    table::head("10 minutes over HTTP, few fields; reference: every column");
+    for percent in [50.0, 99.0] {
+        let what = format!("HTTP, p{percent} ms");
+        let reference = percentile(&mut all.took_ms, percent);
+        table::row(&what, percentile(&mut few.took_ms, percent), reference);
     }
-    let after = Processes::now()?;
-    let each_ms = |used: f64| used * 1e3 / QUESTIONS as f64;
-    let own = each_ms(after.own(stack.pid) - before.own(stack.pid));
-    let postgres = each_ms(after.tree(database.pid()) - before.tree(database.pid()));
-    table::alone("HTTP, aerostream, CPU ms per answer", own);
-    table::alone("HTTP, postgres, CPU ms per answer", postgres);
-    table::note(&format!("over HTTP {} bytes an answer", bytes / QUESTIONS));
-    stack.drain()?;
-    Ok(took_ms)
+    table::row("aerostream, CPU ms per answer", few.own_ms, all.own_ms);
+    table::row(
+        "postgres, CPU ms per answer",
+        few.postgres_ms,
+        all.postgres_ms,
+    );
+    table::row("bytes per answer", few.bytes, all.bytes);
+    for (what, fields) in [("few fields", FEW), ("every column", "")] {
+        let rows_per_s = export(&stack, &token, days, fields).await?;
+        table::alone(&format!("CSV export of {what}, rows/s"), rows_per_s);
+    }
+    stack.drain()
+}
+
+/// What questions over HTTP cost.
+struct Asked {
+    took_ms: Vec<f64>,
+    own_ms: f64,
+    postgres_ms: f64,
+    bytes: f64,
+}
+
+impl Asked {
+    async fn of(
+        database: &Database,
+        stack: &Stack,
+        (days, fields): (Days, &str),
+    ) -> anyhow::Result<Self> {
+        let token = stack.token("viewer")?;
+        let mut connection = Connection::open(stack.http).await?;
+        let (from, to) = (days.end().0 - TEN_MINUTES_US, days.end().0);
+        let mut took_ms = Vec::with_capacity(QUESTIONS);
+        let mut bytes = 0;
+        let before = Processes::now()?;
+        for _ in 0..QUESTIONS {
+            let drone = rows::drone_id(rand::rng().random_range(1..=DRONES));
+            let path = format!("/api/v1/drones/{drone}/telemetry?from={from}&to={to}{fields}");
+            let began = Instant::now();
+            bytes += connection.get(&path, &token).await?.len();
+            took_ms.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        let after = Processes::now()?;
+        let each_ms = |used: f64| used * 1e3 / QUESTIONS as f64;
+        Ok(Self {
+            took_ms,
+            own_ms: each_ms(after.own(stack.pid) - before.own(stack.pid)),
+            postgres_ms: each_ms(after.tree(database.pid()) - before.tree(database.pid())),
+            bytes: bytes as f64 / QUESTIONS as f64,
+        })
+    }
+}
+
+/// Rows per second of one drone's whole past as a table.
+async fn export(stack: &Stack, token: &str, days: Days, fields: &str) -> anyhow::Result<f64> {
+    let (from, to) = (days.end().0 - 2 * DAY_US, days.end().0);
+    let drone = rows::drone_id(1);
+    let url = format!(
+        "http://{}/api/v1/drones/{drone}/telemetry?from={from}&to={to}&format=csv{fields}",
+        stack.http
+    );
+    let began = Instant::now();
+    let answer = reqwest::Client::new()
+        .get(url)
+        .bearer_auth(token)
+        .send()
+        .await?;
+    let body = answer.error_for_status()?.bytes().await?;
+    let rows = body.iter().filter(|byte| **byte == b'\n').count() - 1;
+    let expected = 2 * days.seconds_of_newer();
+    anyhow::ensure!(rows as u64 == expected, "{rows} rows of {expected}");
+    Ok(rows as f64 / began.elapsed().as_secs_f64())
 }
 
 /// Gets rid of the older day, both ways.

@@ -63,6 +63,12 @@ pub struct Config {
     pub rollup_delay_s: u64,
     /// Marks that one transaction of rollups takes. Default 60.
     pub rollup_marks_max: u32,
+    /// Days that summaries of 10 seconds are kept; never fewer than their samples. Default 30.
+    pub rollup_10s_days: u32,
+    /// Days that summaries of a minute are kept; never fewer than their samples. Default 180.
+    pub rollup_1m_days: u32,
+    /// Days that summaries of an hour are kept; never fewer than their samples. Default 3650.
+    pub rollup_1h_days: u32,
     /// Milliseconds between two looks at the lag. Default 2000.
     pub lag_interval_ms: u64,
     /// Limits of its connections.
@@ -85,6 +91,9 @@ impl Default for Config {
             rollup_interval_ms: 5_000,
             rollup_delay_s: 10,
             rollup_marks_max: 60,
+            rollup_10s_days: 30,
+            rollup_1m_days: 180,
+            rollup_1h_days: 3650,
             lag_interval_ms: 2_000,
             writer: store::writer::Config::default(),
         }

@@ -1,8 +1,11 @@
 //! The past as the database has it.
 
+use std::ops::Range;
+
+use aerostream_domain::{DroneId, UtcMicros};
 use async_trait::async_trait;
 
-use super::ports::{History, HistoryError, HistoryRequest, PastSample};
+use super::ports::{FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary};
 use crate::store::history::{Reader, Span};
 use crate::store::{self, Pool, StoreError};
 
@@ -33,9 +36,9 @@ fn span(request: &HistoryRequest) -> Span {
     }
 }
 
-fn failed(request: &HistoryRequest) -> impl FnOnce(StoreError) -> HistoryError {
+fn failed(drone: &DroneId) -> impl FnOnce(StoreError) -> HistoryError {
     |source| HistoryError {
-        drone: request.drone.clone(),
+        drone: drone.clone(),
         source: Box::new(source),
     }
 }
@@ -44,11 +47,34 @@ fn failed(request: &HistoryRequest) -> impl FnOnce(StoreError) -> HistoryError {
 impl History for StoredHistory {
     async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         let stored = self.reader.samples(&request.drone, &span(request)).await;
-        let stored = stored.map_err(failed(request))?;
+        let stored = stored.map_err(failed(&request.drone))?;
         let samples = stored.into_iter().map(|stored| PastSample {
             boot: stored.boot,
             sample: stored.sample,
         });
         Ok(samples.collect())
+    }
+
+    async fn rows(&self, request: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError> {
+        let rows = self.reader.flat_rows(&request.drone, &span(request)).await;
+        rows.map_err(failed(&request.drone))
+    }
+
+    async fn summaries(&self, drone: &DroneId, steps: Steps) -> Result<Vec<Summary>, HistoryError> {
+        let summaries = self.reader.summaries(drone, steps).await;
+        summaries.map_err(failed(drone))
+    }
+
+    async fn estimate(
+        &self,
+        drone: &DroneId,
+        range: Range<UtcMicros>,
+    ) -> Result<u64, HistoryError> {
+        let estimate = self.reader.estimate(drone, (range.start, range.end)).await;
+        estimate.map_err(failed(drone))
+    }
+
+    async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError> {
+        self.reader.kept_from().await.map_err(failed(drone))
     }
 }

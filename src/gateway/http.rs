@@ -6,7 +6,7 @@
 //! | `GET /api/v1/drones` | viewer, operator, admin | drones that were heard, by id |
 //! | `GET /api/v1/fleet/summary` | the same | counts by state, battery, place; see [`summary`] |
 //! | `GET /api/v1/drones/{id}` | the same, and the drone | live state |
-//! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past |
+//! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past; see [`history`] |
 //! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
@@ -16,6 +16,7 @@
 
 pub mod body;
 pub mod dead_letters;
+pub mod history;
 pub mod input;
 pub mod probe;
 pub mod problem;

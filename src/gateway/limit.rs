@@ -1,5 +1,6 @@
 //! Permits: what is under way is counted before it is taken in, and refused beyond its limit.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -184,6 +185,68 @@ impl Drop for Permit {
     }
 }
 
+/// Places for what takes long, in all and for each principal.
+#[derive(Debug)]
+pub struct Places {
+    what: &'static str,
+    max: usize,
+    principal_max: usize,
+    taken: Mutex<HashMap<String, usize>>,
+}
+
+impl Places {
+    /// Nothing is taken.
+    #[must_use]
+    pub fn new(what: &'static str, max: usize, principal_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            what,
+            max,
+            principal_max,
+            taken: Mutex::default(),
+        })
+    }
+
+    /// Takes a place until it is dropped.
+    ///
+    /// # Errors
+    /// All are taken, or all of this principal.
+    pub fn take(self: &Arc<Self>, subject: &str) -> Result<Place, Problem> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.get(subject).copied().unwrap_or_default();
+        let (whose, max) = if own >= self.principal_max {
+            ("this principal's", self.principal_max)
+        } else if taken.values().sum::<usize>() >= self.max {
+            ("the gateway's", self.max)
+        } else {
+            taken.insert(subject.to_owned(), own + 1);
+            return Ok(Place {
+                places: Arc::clone(self),
+                subject: subject.to_owned(),
+            });
+        };
+        let detail = format!("{whose} {} are at their limit of {max}", self.what);
+        Err(Problem::new(ErrorCode::Overloaded, detail).retry_after(RETRY_AFTER))
+    }
+}
+
+/// One of the places.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    subject: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let taken = &self.places.taken;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.subject) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(taken.remove(&self.subject)),
+        }
+    }
+}
+
 /// A token bucket.
 #[derive(Debug)]
 struct Quota {
@@ -252,6 +315,21 @@ mod tests {
         drop(first);
         assert_eq!(gateway.under_way(), (0, 0));
         assert_eq!(principal.under_way(), (0, 0));
+    }
+
+    #[test]
+    fn places_are_counted_for_each_and_for_all() {
+        let places = Places::new("exports", 3, 2);
+        let held = [places.take("a").expect("1"), places.take("a").expect("2")];
+        assert_eq!(
+            places.take("a").expect_err("3 of 2").code,
+            ErrorCode::Overloaded
+        );
+        let other = places.take("b").expect("3 in all");
+        assert!(places.take("c").is_err(), "4 of 3");
+        drop(held);
+        let _again = places.take("a").expect("given back");
+        drop(other);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use aerostream_actors::{
 use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
 
+pub use crate::store::fields::Kind;
+pub use crate::store::history::flat::{Cell, FlatRow};
+pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
 pub use crate::store::history::{Key, Order};
 pub use crate::store::{FieldSet, UnknownField};
 
@@ -103,4 +106,17 @@ pub trait History: Send + Sync + 'static {
     /// The samples that were asked for, oldest first. Of each only the wanted fields are read from
     /// the database; the others are as if the sample did not say them.
     async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError>;
+
+    /// The same samples as flat rows.
+    async fn rows(&self, request: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError>;
+
+    /// Steps of time that have samples, oldest first.
+    async fn summaries(&self, drone: &DroneId, steps: Steps) -> Result<Vec<Summary>, HistoryError>;
+
+    /// About how many samples there are.
+    async fn estimate(&self, drone: &DroneId, range: Range<UtcMicros>)
+    -> Result<u64, HistoryError>;
+
+    /// First moment of which retention has taken nothing yet.
+    async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;
 }

@@ -12,7 +12,7 @@ use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::dead_letter::DeadLetters;
 use super::ingest::{Ingest, IngestConfig};
-use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
+use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, Usage};
 use super::ports::{Drones, History};
 use super::server::ServerConfig;
 use super::summary::SummaryConfig;
@@ -58,6 +58,14 @@ pub struct HttpConfig {
     pub page_max: usize,
     /// Most samples of an answer about the past. Default: 10,000.
     pub history_max: usize,
+    /// Most rows of an export of the past. Default: 5,000,000.
+    pub export_rows_max: usize,
+    /// Rows of an export that are held at once. Default: 2000.
+    pub export_chunk_rows: usize,
+    /// Exports under way in this gateway. Default: 32.
+    pub exports_max: usize,
+    /// Exports under way of one principal. Default: 4.
+    pub principal_exports_max: usize,
     /// Most dead letters that one question looks through; a page that ends for this says where to
     /// go on. Default: 20,000.
     pub dead_letter_scan_max: usize,
@@ -73,6 +81,10 @@ impl Default for HttpConfig {
             body_timeout_ms: 10_000,
             page_max: 1000,
             history_max: 10_000,
+            export_rows_max: 5_000_000,
+            export_chunk_rows: 2000,
+            exports_max: 32,
+            principal_exports_max: 4,
             dead_letter_scan_max: 20_000,
         }
     }
@@ -131,6 +143,7 @@ pub struct Gateway {
     pub(super) ingest: Ingest,
     auth: Authenticator,
     usage: Arc<Usage>,
+    pub(super) exports: Arc<Places>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -156,6 +169,11 @@ impl Gateway {
         Ok(Arc::new(Self {
             auth: Authenticator::new(&config.auth, config.limits.clone())?,
             usage: Arc::new(Usage::of_gateway(&config.limits)),
+            exports: Places::new(
+                "exports",
+                config.http.exports_max,
+                config.http.principal_exports_max,
+            ),
             ingest,
             behind,
             config,

@@ -9,6 +9,7 @@ mod auth;
 mod bad_input;
 mod dead_letters;
 mod grpc;
+mod history;
 mod path;
 mod registry;
 mod roles;

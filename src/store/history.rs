@@ -3,6 +3,9 @@
 //! A question is one prepared statement outside of any transaction: the drone's number is looked up
 //! by the statement itself, and how long it may take is an option of the connection.
 
+pub mod flat;
+pub mod summaries;
+
 mod reader;
 
 use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, UtcMicros};
@@ -152,7 +155,7 @@ impl Decoder {
 const MOMENTS: [i64; 2] = [-62_135_596_800_000_000, 253_402_300_799_999_999];
 
 /// A time as a parameter, brought inside of what can be held.
-pub(super) fn timestamp(time: UtcMicros) -> OffsetDateTime {
+pub(in crate::store) fn timestamp(time: UtcMicros) -> OffsetDateTime {
     let micros = time.0.clamp(MOMENTS[0], MOMENTS[1]);
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -1,5 +1,7 @@
 //! Summaries of 10 seconds, a minute and an hour, made again whenever a minute got rows.
 
+pub mod retention;
+
 use std::time::Duration;
 
 use aerostream_domain::UtcMicros;
@@ -13,7 +15,7 @@ use super::partition::Day;
 /// Number of the advisory lock of whoever makes rollups.
 const ROLLUP_LOCK: i64 = 0x6165_726f_0002;
 /// Fields that are summed up.
-const FIELDS: [&str; 5] = [
+pub(super) const FIELDS: [&str; 5] = [
     "relative_altitude_m",
     "ground_speed_m_s",
     "battery_remaining_percent",

@@ -3,12 +3,16 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use aerostream_domain::ShardCount;
+use aerostream_domain::{BootId, DroneId, RecordedSample, ShardCount};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
+use super::partition::{self, Day};
+use super::rollup::Step;
+use super::{Place, Run, Source, Stored, Writer};
 use crate::private_postgres::{self, PrivatePostgres};
 
 /// Partitions of each topic in a test's database.
@@ -77,6 +81,45 @@ pub async fn create() -> TestDatabase {
         .max_connections(8)
         .connect_lazy_with(options.clone());
     TestDatabase { pool, options }
+}
+
+impl TestDatabase {
+    /// Stores samples of a drone's boot 1, and makes their summaries.
+    pub async fn store(&self, drone: &str, samples: &[RecordedSample]) {
+        let days = samples.iter().map(|sample| Day::of(sample.time)).collect();
+        let made = partition::ensure(&self.pool, &days, Day(0)).await;
+        made.expect("partitions");
+        let config = super::writer::Config::default();
+        let mut writer = Writer::new(Source::Telemetry, self.options.clone(), config);
+        writer.take_over(&[0]).await.expect("taken");
+        let drone = DroneId::parse(drone).expect("an id");
+        let mut run = Run::default();
+        for (sample, place) in samples.iter().zip(0..) {
+            let place = Place {
+                record: 0,
+                sample: place,
+            };
+            let pushed = run.push(&drone, BootId(1), sample, place);
+            pushed.expect("storable");
+        }
+        run.cover(0, Stored::default(), Stored::default());
+        let written = super::telemetry::write_run(&mut writer, &mut run).await;
+        written.expect("written").commit().await.expect("stored");
+        let step = Step {
+            until: Day(40_000).start(),
+            marks_max: 1000,
+            statement_max: Duration::from_secs(30),
+        };
+        let made = super::rollup::recompute(&self.pool, step).await;
+        made.expect("summaries");
+    }
+
+    /// Takes the whole database away, whoever reads it.
+    pub async fn take_away(&self) {
+        let name = self.options.get_database().expect("a name");
+        let options = self.options.clone().database("postgres");
+        run(&options, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
 }
 
 async fn run(options: &PgConnectOptions, statement: String) {

@@ -20,7 +20,7 @@ pub async fn root() -> Json<serde_json::Value> {
             "POST /api/v1/drones",
             "GET /api/v1/drones/{id}",
             "GET /api/v1/fleet/summary?fleet&cell_deg&within_s",
-            "GET /api/v1/drones/{id}/telemetry?from&to&limit",
+            "GET /api/v1/drones/{id}/telemetry?from&to&limit&fields&step&format&simplify_m",
             "POST /api/v1/drones/{id}/retire",
             "GET /api/v1/fleets?after&limit",
             "POST /api/v1/fleets",

@@ -1,17 +1,26 @@
 //! Questions about drones: who is there, how they are, how they were.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::reply::Json;
 use aerostream_actors::{DroneSummary, LiveView};
 use aerostream_domain::drone::live::Stamp;
-use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
+use aerostream_domain::{FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::history::csv::Csv;
+use super::history::export::{self, Writer};
+use super::history::geojson::GeoJson;
+use super::history::parquet::Parquet;
+use super::history::source::{Broken, Extent, Source, Wanted};
+use super::history::{self, Format, steps};
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
 use super::{Asking, Shared};
@@ -22,7 +31,10 @@ use crate::gateway::ingest::unavailable;
 use crate::gateway::json::enums::{Lower, Whole};
 use crate::gateway::json::shape::{self, Time, parse_time};
 use crate::gateway::limit::RETRY_AFTER;
-use crate::gateway::ports::{HistoryRequest, PastSample};
+use crate::gateway::limit::{Permit, Place};
+use crate::gateway::ports::{
+    FieldSet, History, HistoryError, HistoryRequest, Order, PastSample, Steps,
+};
 use crate::gateway::state::{Gateway, allow, no_drone};
 
 /// Pages of actors that are looked through for one page of a caller who sees few of them.
@@ -223,6 +235,13 @@ pub struct Past {
     /// Moment behind the last.
     to: Option<String>,
     limit: Option<usize>,
+    /// Paths of the wanted fields, by commas.
+    fields: Option<String>,
+    /// Length of the steps of time in place of samples.
+    step: Option<String>,
+    format: Option<String>,
+    /// Metres that a track may be off.
+    simplify_m: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -236,32 +255,148 @@ struct PastReply {
 }
 
 /// `GET /api/v1/drones/{id}/telemetry`: the past, the last ten minutes by default, oldest first.
-/// When there may be more than the limit, the newest are told and `next_to` is the `to` to go on
-/// with; samples of that one moment come again.
+///
+/// As JSON it is a page: when there may be more samples than the limit, the newest are told and
+/// `next_to` is the `to` to go on with; samples of that one moment come again. With `step` it is
+/// steps of time. `format=csv` and `format=geojson` are exports, which stream all there is.
 pub async fn past(
     State(gateway): Shared,
-    Asking(caller, _permit): Asking,
+    Asking(caller, permit): Asking,
     Path(drone): Path<String>,
     past: Result<Query<Past>, QueryRejection>,
-) -> Result<Json<PastPage>, Refusal> {
+) -> Result<Response, Refusal> {
     let drone = input::drone_id(&drone)?;
     gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
     let past = input::query(past)?;
-    let max = gateway.config.http.history_max;
-    let limit = input::limit(past.limit, max, max)?;
+    let config = &gateway.config.http;
+    let format = Format::parse(past.format.as_deref())?;
+    let simplify_m = history::simplify_m(past.simplify_m.as_deref(), format)?;
+    let fields = history::fields(past.fields.as_deref())?;
     let range = range(&past, clock::utc_now())?;
-    let samples = samples(&gateway, &drone, range.clone(), limit).await?;
+    let max = match format {
+        Format::Json => config.history_max,
+        Format::Csv | Format::GeoJson | Format::Parquet => config.export_rows_max,
+    };
+    let limit = input::limit(past.limit, max, max)?;
+    // Whoever names a limit goes on from page to page.
+    let steps_max = past.limit.map_or(max, |_| usize::MAX);
+    let step_s = history::step(past.step.as_deref(), &range, steps_max)?;
+    let steps = step_s.map(|step_s| Steps {
+        from: range.start,
+        to: range.end,
+        step_s,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
+    });
+    let request = HistoryRequest::newest(drone.clone(), range, limit).with_fields(fields);
+    let stored = stored(&gateway)?;
+    match (format, steps) {
+        (Format::Json, None) => Ok(page(stored, request).await?.into_response()),
+        (Format::Json, Some(steps)) => {
+            let summaries = stored.summaries(&drone, steps).await.map_err(not_read)?;
+            Ok(Json(steps::answer(&drone, steps, fields, &summaries)).into_response())
+        }
+        (_, steps) => {
+            let place = gateway.exports.take(&caller.principal.subject)?;
+            let wanted = Export {
+                request,
+                steps,
+                limit: past.limit,
+                format,
+                simplify_m,
+            };
+            export(&gateway, wanted, (permit, place)).await
+        }
+    }
+}
+
+async fn page(
+    history: &Arc<dyn History>,
+    request: HistoryRequest,
+) -> Result<Json<PastPage>, Problem> {
+    let samples = history.samples(&request).await.map_err(not_read)?;
     // The earliest moment is asked for again, since others of it may have been left out.
-    let first = samples.first().filter(|_| samples.len() == limit);
+    let first = samples.first().filter(|_| samples.len() == request.limit);
     let next_to = first.map(|first| first.sample.time.0 + 1);
     let samples: Vec<PastReply> = samples.into_iter().map(past_reply).collect();
     Ok(Json(PastPage {
-        drone_id: drone.to_string(),
-        from_us: range.start.0,
-        to_us: range.end.0,
+        drone_id: request.drone.to_string(),
+        from_us: request.range.start.0,
+        to_us: request.range.end.0,
         samples,
         next_to,
     }))
+}
+
+/// What is to be exported.
+struct Export {
+    request: HistoryRequest,
+    steps: Option<Steps>,
+    limit: Option<usize>,
+    format: Format,
+    /// How far a track may be off.
+    simplify_m: Option<f64>,
+}
+
+async fn export(
+    gateway: &Gateway,
+    export: Export,
+    held: (Permit, Place),
+) -> Result<Response, Refusal> {
+    let history = stored(gateway)?;
+    let (max, drone) = (
+        gateway.config.http.export_rows_max,
+        export.request.drone.clone(),
+    );
+    if export.limit.is_none() && export.steps.is_none() {
+        let range = export.request.range.clone();
+        let estimate = history.estimate(&drone, range).await.map_err(not_read)?;
+        if estimate > max as u64 {
+            return Err(Problem::new(
+                ErrorCode::Invalid,
+                format!(
+                    "there are about {estimate} samples and an export has at most {max}: ask for \
+                     a shorter range, or for a `step` such as `1m`, or name a `limit`"
+                ),
+            )
+            .at("from")
+            .into());
+        }
+    }
+    let mut request = export.request;
+    request.order = Order::Oldest;
+    if export.format == Format::GeoJson {
+        let track = ["position.latitude_deg", "position.longitude_deg"];
+        request.fields = FieldSet::from_paths(track).unwrap_or(FieldSet::ALL);
+    }
+    let wanted = match export.steps {
+        Some(steps) => Wanted::Steps(drone.clone(), request.fields, steps),
+        None => Wanted::Samples(request),
+    };
+    let extent = Extent {
+        chunk: gateway.config.http.export_chunk_rows.max(1),
+        limit: export.limit,
+        max,
+    };
+    let source = Source::new(Arc::clone(history), wanted, extent);
+    let columns = source.columns();
+    let writer = match export.format {
+        Format::GeoJson => {
+            Writer::GeoJson(GeoJson::new(drone.to_string(), &columns, export.simplify_m))
+        }
+        Format::Parquet => {
+            let file = Parquet::new(&columns, source.kinds());
+            let wrong = |error: ParquetError| Problem::new(ErrorCode::Internal, error.to_string());
+            Writer::Parquet(Box::new(file.map_err(wrong)?))
+        }
+        Format::Csv | Format::Json => Writer::Csv(Csv::new(columns)),
+    };
+    let response = export::start(source, writer, drone.as_str(), held).await;
+    response.map_err(|broken| match broken {
+        Broken::History(error) => not_read(error).into(),
+        other => Problem::new(ErrorCode::Unavailable, other.to_string())
+            .retry_after(RETRY_AFTER)
+            .into(),
+    })
 }
 
 /// A page of the past.
@@ -312,22 +447,17 @@ fn range(past: &Past, now: UtcMicros) -> Result<std::ops::Range<UtcMicros>, Prob
     Err(Problem::new(ErrorCode::Invalid, "must be earlier than `to`").at("from"))
 }
 
-async fn samples(
-    gateway: &Gateway,
-    drone: &DroneId,
-    range: std::ops::Range<UtcMicros>,
-    limit: usize,
-) -> Result<Vec<PastSample>, Problem> {
-    let down = |detail: &'static str| {
-        Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
-    };
+fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {
     let history = gateway.behind.history.as_ref();
-    let history = history.ok_or_else(|| down("this gateway has no database"))?;
-    let request = HistoryRequest::newest(drone.clone(), range, limit);
-    let samples = history.samples(&request).await;
-    samples.map_err(|error| {
-        let source = error.source.to_string();
-        tracing::warn!(error = %error, error.source = source, "history not read");
-        down("the database does not answer now; live state does")
+    history.ok_or_else(|| {
+        Problem::new(ErrorCode::Unavailable, "this gateway has no database")
+            .retry_after(RETRY_AFTER)
     })
+}
+
+fn not_read(error: HistoryError) -> Problem {
+    let source = error.source.to_string();
+    tracing::warn!(error = %error, error.source = source, "history not read");
+    let detail = "the database does not answer now; live state does";
+    Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
 }

@@ -172,12 +172,24 @@ impl From<v1::Extra> for Extra {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub i64);
 
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Time {
+    /// `None` where RFC 3339 has no name for it.
+    fn text(self) -> Option<String> {
         let nanos = i128::from(self.0) * 1000;
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
-        let text = time.and_then(|time| time.format(&Rfc3339).ok());
-        text.serialize(serializer)
+        time.and_then(|time| time.format(&Rfc3339).ok())
+    }
+}
+
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text().unwrap_or_default())
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text().serialize(serializer)
     }
 }
 

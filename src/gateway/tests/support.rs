@@ -1,12 +1,13 @@
 //! A gateway with real actors over a log in memory, and short names for what tests say often.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{Config, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
-use aerostream_domain::{DroneId, FleetId, NodeId, ShardCount};
+use aerostream_domain::{DroneId, FleetId, NodeId, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
 use aerostream_log::{Partition, Topic, decode};
@@ -23,7 +24,9 @@ use tower::ServiceExt;
 use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
-use crate::gateway::ports::{History, HistoryError, HistoryRequest, PastSample};
+use crate::gateway::ports::{
+    FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary,
+};
 use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
     Credential, Drone, Enrolment, Fleet, Registry, RegistryConfig, Request as By,
@@ -38,6 +41,22 @@ struct NoPast;
 impl History for NoPast {
     async fn samples(&self, _: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         Ok(Vec::new())
+    }
+
+    async fn rows(&self, _: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn summaries(&self, _: &DroneId, _: Steps) -> Result<Vec<Summary>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn estimate(&self, _: &DroneId, _: Range<UtcMicros>) -> Result<u64, HistoryError> {
+        Ok(0)
+    }
+
+    async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
+        Ok(UtcMicros(0))
     }
 }
 
@@ -98,18 +117,27 @@ pub async fn start() -> Fixture {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Fixture {
-    start_over(change, Vec::new()).await
+    start_with_parts(Arc::new(NoPast), Vec::new(), change).await
+}
+
+/// A gateway that tells this past.
+pub async fn start_over(
+    history: Arc<dyn History>,
+    change: impl FnOnce(&mut GatewayConfig),
+) -> Fixture {
+    start_with_parts(history, Vec::new(), change).await
 }
 
 /// A gateway of which one part says why it is not ready.
 pub async fn start_unready(part: &'static str, reason: &'static str) -> Fixture {
     let check: ReadyCheck = Arc::new(move || Err(reason.to_owned()));
-    start_over(|_| {}, vec![(part, check)]).await
+    start_with_parts(Arc::new(NoPast), vec![(part, check)], |_| {}).await
 }
 
-async fn start_over(
-    change: impl FnOnce(&mut GatewayConfig),
+async fn start_with_parts(
+    history: Arc<dyn History>,
     ready: Vec<(&'static str, ReadyCheck)>,
+    change: impl FnOnce(&mut GatewayConfig),
 ) -> Fixture {
     let shards = ShardCount::new(4).unwrap();
     let log = Arc::new(MemoryLog::new(shards));
@@ -134,7 +162,7 @@ async fn start_over(
     change(&mut config);
     let behind = Behind {
         drones: Arc::new(node.handle()),
-        history: Some(Arc::new(NoPast)),
+        history: Some(history),
         log: log.clone(),
         registry: registry.clone(),
         ready,

@@ -1,9 +1,13 @@
 //! What Postgres is asked by questions about the past, and what they are told.
 
+use std::collections::BTreeMap;
+
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
+use crate::store::history::summaries::Steps;
 use crate::store::history::{Key, Order, Reader, Span};
+use crate::store::rollup::retention::{Table, expire};
 use crate::store::{Config, FieldSet};
 
 /// A reader whose only connection a test can look into.
@@ -128,4 +132,86 @@ async fn the_past_can_be_walked_from_key_to_key() {
         }
     }
     assert!(seqs.iter().copied().eq(1..=25), "{seqs:?}");
+}
+
+/// 2 hours at 1 Hz, with a hole in it.
+fn two_hours() -> Vec<RecordedSample> {
+    (0..7200)
+        .filter(|seq| !(1000..1100).contains(seq))
+        .map(|seq| sample(seq, (seq as f64 / 100.0).sin() * 50.0))
+        .collect()
+}
+
+#[tokio::test]
+async fn steps_are_what_a_naive_sum_over_the_samples_gives() {
+    let database = test_database::create().await;
+    let samples = two_hours();
+    database.store("alpha", &samples).await;
+    let reader = reader(&database);
+    for step_s in [10, 30, 60, 300, 3600, 7200, 86_400] {
+        let steps = Steps {
+            from: UtcMicros(START.0 + 1),
+            to: Day::of(START).plus(1).start(),
+            step_s,
+            limit: 10_000,
+        };
+        let found = reader
+            .summaries(&drone("alpha"), steps)
+            .await
+            .expect("steps");
+        let mut naive: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
+        for sample in &samples {
+            let start = sample.time.0 - sample.time.0.rem_euclid(i64::from(step_s) * SECOND);
+            let position = sample.content.position.expect("a position");
+            let altitude = position.relative_altitude_m.expect("an altitude");
+            naive.entry(start).or_default().push(altitude);
+        }
+        assert_eq!(found.len(), naive.len(), "{step_s}");
+        for (found, (start, values)) in found.iter().zip(&naive) {
+            assert_eq!(
+                (found.start.0, found.samples),
+                (*start, values.len() as u64)
+            );
+            let spread = found.fields[0].expect("altitudes");
+            let average = values.iter().sum::<f64>() / values.len() as f64;
+            assert!((spread.average - average).abs() < 1e-9, "{step_s}");
+            assert_eq!(spread.min, values.iter().copied().fold(f64::MAX, f64::min));
+            assert_eq!(spread.max, values.iter().copied().fold(f64::MIN, f64::max));
+            assert_eq!(found.latitude_deg, Some(47.0));
+            assert_eq!(found.fields[4], None);
+        }
+    }
+    let day = (START, Day::of(START).plus(1).start());
+    let estimate = reader
+        .estimate(&drone("alpha"), day)
+        .await
+        .expect("a number");
+    assert_eq!(estimate, samples.len() as u64);
+}
+
+#[tokio::test]
+async fn old_summaries_go_in_small_parts_and_nobody_waits() {
+    let database = test_database::create().await;
+    database.store("alpha", &two_hours()).await;
+    let pool = &database.pool;
+    let before = UtcMicros(START.0 + 3600 * SECOND);
+    let tens = "SELECT count(*) FROM rollup_10s";
+    assert_eq!(count(pool, tens).await, 710);
+    // Somebody holds a bucket; it stays for another time.
+    let mut holder = pool.begin().await.expect("a transaction");
+    sqlx::query("SELECT 1 FROM rollup_10s ORDER BY bucket LIMIT 1 FOR UPDATE")
+        .execute(&mut *holder)
+        .await
+        .expect("held");
+    let gone = expire(pool, Table::TenSeconds, before).await.expect("gone");
+    assert_eq!(gone, 349);
+    holder.rollback().await.expect("let go");
+    let gone = expire(pool, Table::TenSeconds, before).await.expect("gone");
+    assert_eq!((gone, count(pool, tens).await), (1, 360));
+    assert_eq!(count(pool, "SELECT count(*) FROM rollup_1h").await, 2);
+    let gone = expire(pool, Table::Hour, before).await.expect("gone");
+    assert_eq!(
+        (gone, count(pool, "SELECT count(*) FROM rollup_1h").await),
+        (1, 1)
+    );
 }
