@@ -4,6 +4,7 @@
 //! read its own record back, so that of two changes that race one is told that it lost.
 
 pub mod change;
+pub mod checkpoint;
 pub mod fold;
 
 pub mod follow;
@@ -35,6 +36,11 @@ pub struct RegistryConfig {
     pub read_bytes_max: usize,
     /// Wait before the log is asked again after a failure, in milliseconds. Default: 500.
     pub retry_ms: u64,
+    /// Changes after which the whole registry is written down again, so that a start does not read
+    /// every change that ever was; a tenth of its entities if that is more. Default: 1000.
+    pub checkpoint_changes: usize,
+    /// Longest time from a change until it is part of such a checkpoint, in seconds. Default: 300.
+    pub checkpoint_interval_s: u64,
 }
 
 impl Default for RegistryConfig {
@@ -44,6 +50,8 @@ impl Default for RegistryConfig {
             read_records_max: 1000,
             read_bytes_max: 1 << 20,
             retry_ms: 500,
+            checkpoint_changes: 1000,
+            checkpoint_interval_s: 300,
         }
     }
 }
@@ -55,6 +63,8 @@ pub struct Position {
     pub next: Offset,
     /// True once all that the log held at the start is folded.
     pub caught_up: bool,
+    /// Everything below this is in a checkpoint that is whole in the log; `None` before the first.
+    pub checkpoint: Option<Offset>,
     /// Why it does not go on; `None` while it does.
     pub failure: Option<String>,
 }
@@ -87,6 +97,7 @@ impl Registry {
         let position = Position {
             next: Offset(0),
             caught_up: false,
+            checkpoint: None,
             failure: None,
         };
         let registry = Self {

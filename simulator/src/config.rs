@@ -89,6 +89,11 @@ pub struct Config {
     #[arg(long, env = "AEROSTREAM_TOKEN", hide_env_values = true)]
     #[serde(skip_serializing)]
     pub token: Option<String>,
+    /// File with a token for each drone, a line `DRONE TOKEN`, instead of one token for all. Needs
+    /// --transport rest: a gRPC stream carries many drones under one token. Default: none.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    #[serde(skip_serializing)]
+    pub tokens: Option<PathBuf>,
     /// Connections, 1 to 64; each is served by a task of its own. Default: 4.
     #[arg(long, default_value_t = 4)]
     pub connections: usize,
@@ -178,6 +183,7 @@ impl Default for Config {
             encoding: Encoding::Protobuf,
             endpoint: None,
             token: None,
+            tokens: None,
             connections: 4,
             in_flight: 128,
             in_flight_per_drone: 2,
@@ -247,6 +253,12 @@ impl Config {
         within("spread-km", &self.spread_km, 0.0, 200.0)?;
         within("wind-m-s", &self.wind_m_s, 0.0, 12.0)?;
         within("turbulence-kt", &self.turbulence_kt, 0.0, 45.0)?;
+        if self.tokens.is_some() && self.transport != Transport::Rest {
+            return Err(Error::Setting {
+                name: "tokens",
+                expected: "used with transport rest".to_owned(),
+            });
+        }
         within("spike-factor", &self.spike_factor, 0.1, 100.0)?;
         within("prefix", &self.prefix.len(), 1, 48)
     }

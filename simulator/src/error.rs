@@ -37,6 +37,12 @@ pub enum Error {
     /// The endpoint or token cannot be used.
     #[error("cannot use endpoint {endpoint:?}: {detail}")]
     Endpoint { endpoint: String, detail: String },
+    /// The drones' tokens cannot be read.
+    #[error("cannot read tokens {path}", path = path.display())]
+    TokenFile { path: PathBuf, source: io::Error },
+    /// The drones' tokens are not all there, or not tokens.
+    #[error("cannot use tokens {path}: {detail}", path = path.display())]
+    Tokens { path: PathBuf, detail: String },
     /// A part of the simulator ended before its time.
     #[error("a task of the simulator failed")]
     Task(#[source] tokio::task::JoinError),

@@ -53,6 +53,18 @@ pub fn drones(
         .collect()
 }
 
+/// The id of a drone.
+///
+/// # Errors
+/// If the prefix makes no legal one.
+pub fn drone_id(config: &Config, number: u32) -> Result<DroneId, Error> {
+    let id = format!("{}{number:05}", config.prefix);
+    DroneId::parse(&id).map_err(|source| Error::Prefix {
+        prefix: config.prefix.clone(),
+        source,
+    })
+}
+
 fn drone(
     config: &Config,
     scenario: &Scenario,
@@ -60,11 +72,7 @@ fn drone(
     number: u32,
     start_us: i64,
 ) -> Result<Drone, Error> {
-    let id = format!("{}{number:05}", config.prefix);
-    let id = DroneId::parse(&id).map_err(|source| Error::Prefix {
-        prefix: config.prefix.clone(),
-        source,
-    })?;
+    let id = drone_id(config, number)?;
     let mut noise = Noise::new(config.seed, FLEET_STREAM + u64::from(number));
     let start = start(config, scenario, number, &mut noise);
     let source = match config.physics {

@@ -19,6 +19,7 @@ pub mod run;
 pub mod scenario;
 pub mod status;
 pub mod stored;
+pub mod tokens;
 
 mod clock;
 mod wheel;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, Transport};
 use crate::error::Error;
 use crate::lane::Outgoing;
+use crate::tokens::Tokens;
 
 /// What a connection reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,11 @@ const EVENTS_MAX: usize = 1024;
 ///
 /// # Errors
 /// If the endpoint or the token cannot be used at all.
-pub fn start(config: &Config, tasks: &mut JoinSet<()>) -> Result<Link, Error> {
+pub fn start(
+    config: &Config,
+    tokens: Option<&Tokens>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Link, Error> {
     // Twins of duplicated batches are in flight besides the batches themselves.
     let (outgoing, frames) = mpsc::channel(2 * config.in_flight + 1);
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
@@ -55,7 +60,7 @@ pub fn start(config: &Config, tasks: &mut JoinSet<()>) -> Result<Link, Error> {
             tasks.spawn(grpc::run(door, frames, events_in));
         }
         Transport::Rest => {
-            let door = rest::Door::new(config)?;
+            let door = rest::Door::new(config, tokens)?;
             tasks.spawn(rest::run(door, frames, events_in));
         }
     }

@@ -20,6 +20,7 @@ use crate::manifest::Writer;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::status::Status;
+use crate::tokens::{self, Tokens};
 use crate::wheel::TICK_US;
 use crate::{fleet, progress};
 
@@ -65,6 +66,24 @@ impl Simulation {
         Arc::clone(&self.status)
     }
 
+    /// The drones' own tokens, if they have some: every drone must have one then.
+    fn tokens(&self) -> Result<Option<Tokens>, Error> {
+        let Some(path) = &self.config.tokens else {
+            return Ok(None);
+        };
+        let tokens = tokens::load(path)?;
+        for number in 0..self.config.drones {
+            let drone = fleet::drone_id(&self.config, number)?;
+            if !tokens.contains_key(drone.as_str()) {
+                return Err(Error::Tokens {
+                    path: path.clone(),
+                    detail: format!("there is none for drone {drone}"),
+                });
+            }
+        }
+        Ok(Some(tokens))
+    }
+
     /// Runs to the end of the drain.
     ///
     /// # Errors
@@ -87,6 +106,7 @@ impl Simulation {
             .map(|path| Writer::start(path, config.manifest_append))
             .transpose()
             .map_err(unwritable)?;
+        let tokens = self.tokens()?;
         let mut links = JoinSet::new();
         let mut lanes = JoinSet::new();
         let (stage_in, stage) = watch::channel(None);
@@ -94,7 +114,7 @@ impl Simulation {
         let start_us = utc_now_us();
         for lane in self.lanes(start_us)? {
             let driver = Driver {
-                link: link::start(config, &mut links)?,
+                link: link::start(config, tokens.as_ref(), &mut links)?,
                 manifest: manifest.as_ref().map(Writer::sender),
                 stage: stage.clone(),
                 lane,

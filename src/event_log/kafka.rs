@@ -5,6 +5,7 @@
 //! producer without linger, telemetry through one with a small linger.
 
 mod client;
+mod door;
 mod error;
 mod group;
 mod producer;
@@ -78,6 +79,9 @@ pub struct Config {
     pub start_timeout_ms: u32,
     /// A member of a group that is silent for so long has left, in milliseconds; 10,000 unless set.
     pub session_timeout_ms: u32,
+    /// How often a member of a group looks for partitions that bring nothing although there is
+    /// something, in milliseconds; 10,000 unless set. After two such looks it joins again.
+    pub stall_ms: u32,
     /// How long records are kept; used when a topic is made.
     pub retention: Retention,
 }
@@ -104,6 +108,7 @@ impl Default for Config {
             request_timeout_ms: 5_000,
             start_timeout_ms: 30_000,
             session_timeout_ms: 10_000,
+            stall_ms: 10_000,
             retention: Retention::default(),
         }
     }

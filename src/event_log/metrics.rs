@@ -16,6 +16,32 @@ pub const HELD_BYTES: &str = "aerostream_log_held_bytes";
 pub const SEGMENTS_DROPPED: &str = "aerostream_log_segments_dropped_total";
 /// Errors that the Kafka client reported by itself.
 pub const CLIENT_ERRORS: &str = "aerostream_log_client_errors_total";
+/// Groups that were joined again since their client did not go on, by reason.
+pub const GROUP_REJOINS: &str = "aerostream_log_group_rejoins_total";
+
+/// Why a group is joined again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejoin {
+    /// A partition brings nothing although there is something.
+    Stalled,
+    /// A partition that is assigned cannot be moved to its offset.
+    Stuck,
+    /// A partition is not the client's any more and nobody was told.
+    Lost,
+    /// A broker said for a moment that an offset is outside.
+    Offset,
+}
+
+impl Rejoin {
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Stalled => "stalled",
+            Self::Stuck => "stuck",
+            Self::Lost => "lost",
+            Self::Offset => "offset",
+        }
+    }
+}
 
 /// What became of appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +84,10 @@ pub(super) fn held_bytes(bytes: u64) {
 
 pub(super) fn segment_dropped(topic: Topic) {
     metrics::counter!(SEGMENTS_DROPPED, "topic" => topic.suffix()).increment(1);
+}
+
+pub(super) fn group_rejoined(reason: Rejoin) {
+    metrics::counter!(GROUP_REJOINS, "reason" => reason.label()).increment(1);
 }
 
 pub(super) fn client_error() {

@@ -113,6 +113,8 @@ impl TryFrom<v1::RegistryRecord> for Change {
                 token_expires: UtcMicros(revocation.token_expires_us),
                 reason: revocation.reason,
             }),
+            // The follower takes these out: they change nothing.
+            Wire::Checkpoint(_) => return Err(bad("entity")),
         };
         Ok(Self {
             replaces: wire.replaces.map(Offset),

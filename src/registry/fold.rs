@@ -145,6 +145,45 @@ impl State {
         }
     }
 
+    /// Puts a fleet of a checkpoint in; before the drones.
+    pub(super) fn restore_fleet(&mut self, fleet: Versioned<Fleet>) {
+        self.fleets.insert(fleet.entity.id.clone(), fleet);
+    }
+
+    /// Puts a drone of a checkpoint in.
+    pub(super) fn restore_drone(&mut self, drone: Versioned<Drone>) {
+        let entity = &drone.entity;
+        let members = self.members.entry(entity.fleet.clone()).or_default();
+        members.all.insert(entity.id.clone());
+        members.active += u32::from(entity.credential == Credential::Active);
+        self.drones.insert(entity.id.clone(), drone);
+    }
+
+    /// Puts a revocation of a checkpoint in.
+    pub(super) fn restore_revocation(&mut self, token_id: String, expires: UtcMicros) {
+        self.expiries.insert((expires, token_id.clone()));
+        self.revocations.insert(token_id, expires);
+    }
+
+    /// Every drone of every fleet, in an order that is the same everywhere.
+    pub fn drones(&self) -> impl Iterator<Item = &Versioned<Drone>> {
+        self.fleets
+            .keys()
+            .flat_map(|fleet| self.members(fleet, None))
+    }
+
+    /// Revoked tokens and when they would have expired, the earliest first.
+    pub fn revocations(&self) -> impl Iterator<Item = (&str, UtcMicros)> {
+        let expiries = self.expiries.iter();
+        expiries.map(|(expires, token_id)| (token_id.as_str(), *expires))
+    }
+
+    /// How many entities it holds.
+    #[must_use]
+    pub fn entities(&self) -> usize {
+        self.fleets.len() + self.drones.len() + self.revocations.len()
+    }
+
     /// What became of a recent record; `None` if it is not folded yet or too long ago.
     #[must_use]
     pub fn verdict(&self, offset: Offset) -> Option<Verdict> {

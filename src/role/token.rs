@@ -1,7 +1,8 @@
 //! `aerostream token`: issues, inspects and revokes tokens.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -41,7 +42,7 @@ enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Issue {
     /// Key file: an Ed25519 private key in PKCS#8 PEM, or an HS256 secret
     #[arg(long, value_name = "FILE")]
@@ -56,11 +57,15 @@ struct Issue {
     #[arg(long)]
     role: Role,
     /// Who holds it; for a drone its id unless given
-    #[arg(long, required_unless_present = "drone")]
+    #[arg(long, required_unless_present_any = ["drone", "drones"])]
     subject: Option<String>,
     /// The one drone of a drone token
     #[arg(long)]
     drone: Option<String>,
+    /// File with ids of drones, one a line, `-` for standard input: a token for each, printed as
+    /// lines `DRONE TOKEN`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["drone", "subject", "fleets"])]
+    drones: Option<PathBuf>,
     /// A fleet that it reaches, `*` for all; may be repeated
     #[arg(long = "fleet")]
     fleets: Vec<String>,
@@ -71,6 +76,15 @@ struct Issue {
 }
 
 impl Issue {
+    fn load_key(&self) -> anyhow::Result<SigningKey> {
+        SigningKey::load(&KeyConfig {
+            kid: self.kid.clone(),
+            algorithm: self.algorithm,
+            path: self.key.clone(),
+        })
+        .context("could not load the key")
+    }
+
     fn claims(self, now: u64) -> Claims {
         Claims {
             sub: self
@@ -95,7 +109,10 @@ impl Issue {
 /// A file cannot be read, the claims contradict each other, or the gateway says no.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     match options.command {
-        Command::Issue(issue) => print_line(&sign(issue)?),
+        Command::Issue(issue) => match issue.drones.clone() {
+            Some(list) => sign_many(&issue, &list),
+            None => print_line(&sign(issue)?),
+        },
         Command::Inspect { file } => {
             let (kid, claims) = inspect(&read(file)?)?;
             print_json(&json!({ "kid": kid, "claims": claims }))
@@ -112,14 +129,35 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 fn sign(asked: Issue) -> anyhow::Result<String> {
-    let key = SigningKey::load(&KeyConfig {
-        kid: asked.kid.clone(),
-        algorithm: asked.algorithm,
-        path: asked.key.clone(),
-    })
-    .context("could not load the key")?;
-    let now = u64::try_from(clock::utc_now().0 / 1_000_000).unwrap_or_default();
-    issue(&key, &asked.claims(now)).context("could not issue the token")
+    let key = asked.load_key()?;
+    issue(&key, &asked.claims(now_s())).context("could not issue the token")
+}
+
+fn now_s() -> u64 {
+    u64::try_from(clock::utc_now().0 / 1_000_000).unwrap_or_default()
+}
+
+/// A token for each drone of a list; nothing is printed unless all can be signed.
+fn sign_many(asked: &Issue, list: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(asked.role == Role::Drone, "--drones needs --role drone");
+    let ids = if list == Path::new("-") {
+        std::io::read_to_string(std::io::stdin()).context("could not read standard input")?
+    } else {
+        std::fs::read_to_string(list)
+            .with_context(|| format!("could not read {}", list.display()))?
+    };
+    let (key, now) = (asked.load_key()?, now_s());
+    let mut lines = String::new();
+    for (id, line) in ids.lines().zip(1..).filter(|(id, _)| !id.trim().is_empty()) {
+        let one = Issue {
+            drone: Some(id.trim().to_owned()),
+            ..asked.clone()
+        };
+        let token = issue(&key, &one.claims(now))
+            .with_context(|| format!("could not issue the token of line {line}"))?;
+        writeln!(lines, "{} {token}", id.trim()).context("could not make a line")?;
+    }
+    print_line(lines.trim_end())
 }
 
 fn read(file: Option<PathBuf>) -> anyhow::Result<String> {

@@ -171,13 +171,15 @@ impl Running {
             }),
         };
         spawn(TaskKind::Service, "metrics upkeep", metrics.upkeep());
+        let registry = behind.registry.clone();
         let gateway = Gateway::build(access.gateway.clone(), behind)?;
         let (stop_doors, stop) = Trigger::new();
         let open = serve_doors(doors, gateway, stop);
         let doors = spawn(TaskKind::Service, "doors", open);
         if let Some(embedded) = &log.embedded {
             let status = worker.as_ref().map(|worker| worker.status.clone());
-            floors::keep(Arc::clone(embedded), node.handle(), status);
+            floors::raise_cluster(embedded, ownership.checkpoint());
+            floors::keep(Arc::clone(embedded), (node.handle(), registry), status);
         }
         observe::announce("http", http);
         observe::announce("grpc", grpc);

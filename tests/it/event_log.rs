@@ -1,12 +1,18 @@
 //! The event-log contract over a real Kafka broker, and what only a real one shows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use aerostream::event_log::kafka::{Config, KafkaLog, StartError};
-use aerostream_domain::ShardCount;
-use aerostream_log::{EventLog, contract};
+use aerostream::event_log::kafka::{Config, KafkaLog, Password, StartError};
+use aerostream_domain::{Offset, ShardCount};
+use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
+use aerostream_log::{
+    Append, EventLog, GroupEvent, GroupReader, Partition, ReadLimits, Topic, contract,
+};
+use bytes::Bytes;
 
-use crate::support::Servers;
+use crate::support::{SECURE_PASSWORD, Servers, wait_until};
 
 /// Settings for the run's lone broker, with topics that no other test has.
 async fn config(servers: &Servers) -> Config {
@@ -57,6 +63,153 @@ async fn kafka_is_followed_over_a_kill_and_restart() {
         kafka.start();
     })
     .await;
+}
+
+/// A member of a group that starts at the beginning whatever it is given.
+struct Eager {
+    reader: Box<dyn GroupReader>,
+    held: BTreeSet<Partition>,
+}
+
+impl Eager {
+    async fn join(log: &dyn EventLog) -> Self {
+        let reader = log.join(vec![Topic::DeadLetters], "eager").await;
+        Self {
+            reader: reader.expect("a healthy log has groups"),
+            held: BTreeSet::new(),
+        }
+    }
+
+    async fn start_all(&mut self) {
+        for partition in &self.held {
+            let started = self.reader.start(Topic::DeadLetters, *partition, Offset(0));
+            started.await.expect("the offset is inside");
+        }
+    }
+
+    /// One event; the partitions that brought a record.
+    async fn step(&mut self) -> Vec<Partition> {
+        let limits = ReadLimits {
+            records_max: 100,
+            bytes_max: 1 << 20,
+            wait_max: Duration::from_millis(100),
+        };
+        match self.reader.next(limits).await.expect("the broker is up") {
+            GroupEvent::Assigned(held) => {
+                self.held
+                    .extend(held.iter().map(|(_, partition)| *partition));
+                self.start_all().await;
+            }
+            GroupEvent::Revoked(held) => {
+                let lost: BTreeSet<_> = held.iter().map(|(_, partition)| *partition).collect();
+                self.held.retain(|partition| !lost.contains(partition));
+            }
+            GroupEvent::Records(records) => {
+                return records.iter().map(|record| record.partition).collect();
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn letter(partition: u16) -> Append {
+    Append {
+        topic: Topic::DeadLetters,
+        partition: Partition(partition),
+        key: Bytes::new(),
+        payload: Bytes::from_static(b"letter"),
+    }
+}
+
+/// Two members that begin again and again while the group moves partitions between them: what the
+/// group says and what its clients do must not come apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_are_started_while_the_group_moves_them_still_bring_records() {
+    let servers = Servers::shared().await;
+    let mut config = config(&servers).await;
+    config.session_timeout_ms = 6_000;
+    let log = start(&config).await;
+    let mut first = Eager::join(&*log).await;
+    while first.held.len() < usize::from(DEAD_LETTER_PARTITIONS) {
+        first.step().await;
+    }
+    let mut second = Eager::join(&*log).await;
+    // The first does not look at what the group wants while it starts its partitions: it does so in
+    // the middle of the rebalance, over longer than two heartbeats.
+    for _ in 0..40 {
+        first.start_all().await;
+        second.step().await;
+    }
+    let wanted: BTreeSet<_> = (0..DEAD_LETTER_PARTITIONS).map(Partition).collect();
+    let mut brought = BTreeSet::new();
+    wait_until(
+        Duration::from_secs(60),
+        "a record of every partition",
+        async || {
+            if brought.is_empty() {
+                for partition in &wanted {
+                    log.append(letter(partition.0))
+                        .await
+                        .expect("the broker is up");
+                }
+            }
+            brought.extend(first.step().await);
+            brought.extend(second.step().await);
+            brought == wanted && !second.held.is_empty()
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn kafka_with_tls_and_login_is_used_and_what_is_wrong_names_its_setting() {
+    let servers = Servers::shared().await;
+    let kafka = servers.kafka().await;
+    let config = Config {
+        bootstrap_servers: kafka.secure_bootstrap(),
+        security_protocol: "sasl_ssl".to_owned(),
+        sasl_mechanism: "SCRAM-SHA-512".to_owned(),
+        username: "fleet".to_owned(),
+        password: Password(SECURE_PASSWORD.to_owned()),
+        ca_path: Some(kafka.authority()),
+        ..config(&servers).await
+    };
+    let log = start(&config).await;
+    let appended = log.append(letter(0)).await.expect("it is let in");
+    let mut reader = log
+        .read(Topic::DeadLetters, vec![(Partition(0), appended.offset)])
+        .await
+        .expect("it is let in");
+    let limits = ReadLimits {
+        records_max: 1,
+        bytes_max: 1 << 20,
+        wait_max: Duration::from_secs(30),
+    };
+    let records = reader.next(limits).await.expect("it is let in");
+    assert_eq!(records[0].payload, letter(0).payload);
+
+    let wrong_password = Config {
+        password: Password("hangar-8".to_owned()),
+        ..config.clone()
+    };
+    let unknown_authority = Config {
+        ca_path: None,
+        ..config.clone()
+    };
+    let no_tls_there = Config {
+        bootstrap_servers: kafka.bootstrap(),
+        ..config
+    };
+    for (config, part) in [
+        (wrong_password, "log.kafka.password"),
+        (unknown_authority, "log.kafka.ca_path"),
+        (no_tls_there, "log.kafka.security_protocol"),
+    ] {
+        let refused = KafkaLog::start(config, shards()).await.map(|_| ());
+        let said = refused.expect_err("it is not let in").to_string();
+        assert!(said.contains(part), "{said}");
+        assert!(!said.contains("hangar"), "{said}");
+    }
 }
 
 /// A lone broker is refused unless the configuration says that it is meant.

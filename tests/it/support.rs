@@ -21,6 +21,7 @@ mod servers;
 mod system;
 mod wait;
 
+pub use kafka::SECURE_PASSWORD;
 pub use load::{Load, fleet};
 pub use postgres::SHARDS;
 pub use process::Process;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aerostream_proto::v1;
 use aerostream_proto::v1::telemetry_service_client::TelemetryServiceClient;
+use aerostream_simulator::config::Transport;
 use aerostream_simulator::faults;
 use serde_json::json;
 use tonic::transport::Channel;
@@ -160,6 +161,58 @@ async fn a_refused_sample_is_found_shown_and_taken_once_its_reason_is_gone() {
     assert!(there && said.contains(id), "{said}");
     let (wrong, said) = dlq(&system, &["show", "0-999"]);
     assert!(!wrong && said.contains("never written"), "{said}");
+    assert!(up.drain().success(), "{}", up.output());
+}
+
+/// Tokens of the drones of a fleet, one a line as the simulator reads them.
+fn tokens_of(system: &System, drones: &[String]) -> String {
+    let list = system.data.join("drones");
+    std::fs::write(&list, drones.join("\n")).expect("the data directory is ours");
+    let key = system.data.join("signing-key.pem").display().to_string();
+    let list = list.display().to_string();
+    let issue = [
+        "token", "issue", "--role", "drone", "--drones", &list, "--key", &key,
+    ];
+    let made = run_to_end(&issue);
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).expect("tokens are text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drones_with_a_token_each_write_themselves_and_no_other() {
+    let servers = Servers::shared().await;
+    let database = servers.postgres().await.database().await;
+    let system = System::embedded(&servers).await.database(&database);
+    let mut up = system.start().await;
+    let drones: Vec<String> = (0..8).map(|number| format!("own-{number:05}")).collect();
+    let tokens = tokens_of(&system, &drones);
+    let file = system.data.join("drone-tokens");
+    std::fs::write(&file, &tokens).expect("the data directory is ours");
+    let flown = |tokens: &std::path::Path, prefix: &str, drones| aerostream_simulator::Config {
+        drones,
+        prefix: prefix.to_owned(),
+        transport: Transport::Rest,
+        endpoint: Some(system.url("")),
+        tokens: Some(tokens.to_owned()),
+        ..fleet()
+    };
+    let load = Load::start(&system, flown(&file, "own-", 8));
+    load.acknowledged_more(500).await;
+    let (_, manifest) = load.finish().await;
+    prove(&database, &manifest).await;
+
+    // The same tokens under other drones' names: not one sample of theirs is taken.
+    let stolen = system.data.join("stolen-tokens");
+    std::fs::write(&stolen, tokens.replace("own-", "foe-")).expect("the data directory is ours");
+    let load = Load::start(&system, flown(&stolen, "foe-", 8));
+    load.until("refusals", |now| {
+        now.generated > 500 && !(now.refused.is_empty() && now.retry_codes.is_empty())
+    })
+    .await;
+    assert_eq!(load.now().acknowledged, 0);
+    drop(load);
+    let answer = system.get("/api/v1/drones/foe-00000").await;
+    assert_eq!(answer.status, 404, "{answer:?}");
     assert!(up.drain().success(), "{}", up.output());
 }
 

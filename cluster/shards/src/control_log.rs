@@ -15,7 +15,7 @@ pub struct ShardOwner {
 }
 
 /// What the records so far say.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ControlState {
     created: Option<v1::Created>,
     /// Newest incarnation of each node; an older one of the same name has expired.
@@ -50,7 +50,7 @@ impl ControlState {
                 Effect::Joined { node, incarnation }
             }
             Some(Kind::Assign(assign)) => self.fold_assign(offset, assign),
-            Some(Kind::Created(_)) | None => Effect::Void,
+            Some(Kind::Created(_) | Kind::Checkpoint(_)) | None => Effect::Void,
         }
     }
 
@@ -87,6 +87,46 @@ impl ControlState {
         self.members
             .get(node)
             .is_some_and(|join| join.incarnation == incarnation)
+    }
+
+    /// The state as a record, so that nobody has to read what is below `folded_below`.
+    #[must_use]
+    pub fn checkpoint(&self, folded_below: Offset) -> v1::ControlCheckpoint {
+        let owners = self.owners.iter().map(|(shard, owner)| v1::OwnedShard {
+            shard: u32::from(shard.0),
+            node: owner.node.clone(),
+            incarnation: owner.incarnation.clone(),
+            epoch: Some(owner.epoch.into()),
+        });
+        v1::ControlCheckpoint {
+            folded_below: folded_below.0,
+            created: self.created.clone(),
+            members: self.members.values().cloned().collect(),
+            owners: owners.collect(),
+        }
+    }
+
+    /// The state of a checkpoint; `None` if it is not one.
+    #[must_use]
+    pub fn restore(checkpoint: v1::ControlCheckpoint) -> Option<Self> {
+        let owner = |owned: v1::OwnedShard| {
+            let owner = ShardOwner {
+                node: owned.node,
+                incarnation: owned.incarnation,
+                epoch: owned.epoch?.into(),
+            };
+            Some((ShardId(u16::try_from(owned.shard).ok()?), owner))
+        };
+        let members = checkpoint.members.into_iter();
+        Some(Self {
+            created: checkpoint.created,
+            members: members.map(|join| (join.node.clone(), join)).collect(),
+            owners: checkpoint
+                .owners
+                .into_iter()
+                .map(owner)
+                .collect::<Option<_>>()?,
+        })
     }
 
     /// The cluster's fixed shape; `None` before its first record.

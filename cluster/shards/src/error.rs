@@ -43,6 +43,12 @@ pub enum ClusterError {
         #[source]
         source: DecodeError,
     },
+    /// Records were dropped that no checkpoint holds.
+    #[error(
+        "the control log's records below offset {start} are gone and no checkpoint holds them; \
+         restore topic `cluster`"
+    )]
+    Gone { start: u64 },
     /// The record just written did not come back.
     #[error("the control log did not give back what was written within {seconds} s")]
     ReadBack { seconds: u64 },

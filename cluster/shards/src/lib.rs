@@ -3,6 +3,8 @@
 //! Today one node owns every shard; its claim already goes through the control log, so every record
 //! that it writes carries an epoch and a second process cannot write beside it unnoticed.
 
+mod checkpoint;
+
 pub mod control_log;
 pub mod error;
 pub mod ownership;

@@ -11,6 +11,7 @@ use aerostream_proto::v1::control_record::Kind;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::checkpoint;
 use crate::control_log::{ControlState, Effect};
 use crate::error::ClusterError;
 
@@ -55,6 +56,7 @@ pub struct Ownership {
     shards: Arc<[ClaimedShard]>,
     fenced: Arc<AtomicBool>,
     pub(crate) identity: Arc<NodeIdentity>,
+    checkpoint: Option<Offset>,
     pub(crate) followed_to: Offset,
     pub(crate) state: ControlState,
 }
@@ -70,6 +72,13 @@ impl Ownership {
     #[must_use]
     pub fn shard_count(&self) -> ShardCount {
         ShardCount::new(self.shards.len() as u16).expect("claimed from a ShardCount")
+    }
+
+    /// Below this offset nobody needs a record of the control log; `None` before its first
+    /// checkpoint.
+    #[must_use]
+    pub const fn checkpoint(&self) -> Option<Offset> {
+        self.checkpoint
     }
 
     /// True while this node may acknowledge what it wrote for `shard` under `epoch`.
@@ -128,6 +137,7 @@ pub async fn claim_all(
     for shard in shards.all() {
         claimed.push(control.epoch_of(shard, &identity)?);
     }
+    control.write_checkpoint().await?;
     let claims = futures::future::try_join_all(
         claimed
             .iter()
@@ -138,6 +148,7 @@ pub async fn claim_all(
         shards: claims.into(),
         fenced: Arc::new(AtomicBool::new(false)),
         identity: Arc::new(identity),
+        checkpoint: (control.begun > Offset(0)).then_some(control.begun),
         followed_to: control.next,
         state: control.state,
     })
@@ -149,6 +160,8 @@ struct Control<'a> {
     reader: Box<dyn Reader>,
     state: ControlState,
     next: Offset,
+    /// The newest checkpoint, or where the log begins.
+    begun: Offset,
 }
 
 impl<'a> Control<'a> {
@@ -157,15 +170,17 @@ impl<'a> Control<'a> {
             .bounds(Topic::Cluster, CONTROL)
             .await
             .map_err(ClusterError::Read)?;
+        let (begun, state) = checkpoint::begin(log, bounds).await?;
         let reader = log
-            .read(Topic::Cluster, vec![(CONTROL, bounds.start)])
+            .read(Topic::Cluster, vec![(CONTROL, begun)])
             .await
             .map_err(ClusterError::Read)?;
         let mut control = Self {
             log,
             reader,
-            state: ControlState::default(),
-            next: bounds.start,
+            state,
+            next: begun,
+            begun,
         };
         control.follow_to(bounds.end).await?;
         Ok(control)
@@ -184,6 +199,19 @@ impl<'a> Control<'a> {
                 self.next = Offset(record.offset.0 + 1);
             }
         }
+        Ok(())
+    }
+
+    /// Writes the state down once enough has come since the last time.
+    async fn write_checkpoint(&mut self) -> Result<(), ClusterError> {
+        let folded_below = self.next;
+        if folded_below.0 - self.begun.0 < checkpoint::EVERY {
+            return Ok(());
+        }
+        let made = self.state.checkpoint(folded_below);
+        self.append("writing a checkpoint", vec![Kind::Checkpoint(made)])
+            .await?;
+        self.begun = folded_below;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::{LinkEvent, json};
 use crate::config::{Config, Encoding};
 use crate::error::Error;
 use crate::lane::Outgoing;
+use crate::tokens::Tokens;
 
 const PATH: &str = "/api/v1/telemetry";
 const PROTOBUF: &str = "application/x-protobuf";
@@ -28,12 +29,13 @@ pub struct Door {
     client: Client,
     url: String,
     bearer: Option<HeaderValue>,
+    tokens: Option<Tokens>,
     encoding: Encoding,
     in_flight: usize,
 }
 
 impl Door {
-    pub fn new(config: &Config) -> Result<Self, Error> {
+    pub fn new(config: &Config, tokens: Option<&Tokens>) -> Result<Self, Error> {
         let wrong = |detail: String| Error::Endpoint {
             endpoint: config.door().to_owned(),
             detail,
@@ -56,9 +58,19 @@ impl Door {
             client,
             url,
             bearer,
+            tokens: tokens.cloned(),
             encoding: config.encoding,
             in_flight: config.in_flight,
         })
+    }
+
+    /// The token of the frame's drone, or the one of all.
+    fn bearer_of(&self, next: &Outgoing) -> Option<HeaderValue> {
+        let Some(tokens) = &self.tokens else {
+            return self.bearer.clone();
+        };
+        let request = IngestRequest::decode(next.frame.clone()).ok()?;
+        tokens.get(&request.batches.first()?.drone_id).cloned()
     }
 
     async fn post(&self, next: Outgoing) -> LinkEvent {
@@ -69,8 +81,8 @@ impl Door {
             after_ms,
         };
         let mut request = self.client.post(&self.url);
-        if let Some(bearer) = &self.bearer {
-            request = request.header(AUTHORIZATION, bearer.clone());
+        if let Some(bearer) = self.bearer_of(&next) {
+            request = request.header(AUTHORIZATION, bearer);
         }
         let request = match self.encoding {
             Encoding::Protobuf => request

@@ -16,6 +16,28 @@ pub enum StartError {
         what: &'static str,
         source: KafkaError,
     },
+    /// The brokers do not let the user in.
+    #[error(
+        "Kafka at {servers} does not let user `{username}` in; check log.kafka.username, \
+         log.kafka.password and log.kafka.sasl_mechanism: {reason}"
+    )]
+    Login {
+        servers: String,
+        username: String,
+        reason: String,
+    },
+    /// The brokers' certificate is signed by somebody else.
+    #[error(
+        "Kafka at {servers} shows a certificate that is not trusted; log.kafka.ca_path must name \
+         the file of the authority that signed it: {reason}"
+    )]
+    Certificate { servers: String, reason: String },
+    /// The brokers do not speak TLS, or nothing but it.
+    #[error(
+        "Kafka at {servers} and this client do not agree on TLS; check \
+         log.kafka.security_protocol: {reason}"
+    )]
+    Tls { servers: String, reason: String },
     /// A topic could not be made.
     #[error("topic {topic} could not be made: {reason}")]
     Create { topic: String, reason: String },

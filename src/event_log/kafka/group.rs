@@ -4,119 +4,45 @@
 //! others' records go on flowing while a worker comes or goes. Offsets that the group has committed
 //! are never read back: a member says where each partition starts, and until then the partition is
 //! assigned at its end and paused, and whatever comes of it is thrown away.
+//!
+//! A member starts a partition by a seek. Taking it out of the assignment and in again would do as
+//! well, but while the group waits for the member's answer to a rebalance librdkafka takes either
+//! for that answer: the group then believes that the member has what was taken from it.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod rebalances;
+mod stall;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use aerostream_domain::Offset;
 use aerostream_log::local::{Position, check_inside};
 use aerostream_log::{GroupEvent, GroupReader, LogError, Partition, ReadLimits, Record, Topic};
 use async_trait::async_trait;
 use futures::Stream;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol, StreamConsumer,
-};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
 
-use super::client::{Clients, Quiet, consumer_config, drop_aside};
+use self::rebalances::{Change, Rebalances};
+use self::stall::StallWatch;
+use super::client::{Clients, consumer_config, drop_aside};
 use super::error::{is_outside, log_error};
 use super::reader::{Batch, judge_passing, partition_list};
+use crate::event_log::metrics::{self, Rejoin};
 
 /// How long a member may be silent before the group goes on without it, in milliseconds: longer
 /// than any outage of the database that a worker waits out in one call.
 const POLL_INTERVAL_MS_MAX: &str = "600000";
+/// How long a partition that was assigned may take until it can be started.
+const SEEK_MAX: Duration = Duration::from_secs(5);
+/// Between two attempts.
+const SEEK_EVERY: Duration = Duration::from_millis(20);
 
 type Held = (Topic, Partition);
-
-/// What the group has said and the member was not told yet.
-enum Change {
-    Assigned(Vec<Held>),
-    Revoked(Vec<Held>),
-}
-
-/// Where librdkafka tells of rebalances: within polls of the consumer.
-struct Rebalances {
-    clients: Arc<Clients>,
-    /// At most two a rebalance, and no rebalance ends before the member polls on.
-    changes: Mutex<VecDeque<Change>>,
-}
-
-impl Rebalances {
-    fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
-        // A panic elsewhere leaves a list that is still whole.
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn held(&self, list: &TopicPartitionList) -> Vec<Held> {
-        let held = list.elements().into_iter().filter_map(|element| {
-            let topic = self.clients.topic(element.topic())?;
-            let partition = u16::try_from(element.partition()).ok()?;
-            Some((topic, Partition(partition)))
-        });
-        held.collect()
-    }
-}
-
-impl ClientContext for Rebalances {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        Quiet.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        Quiet.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Rebalances {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        event: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        let held = self.held(list);
-        let assigned = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        let cooperative = matches!(
-            consumer.rebalance_protocol(),
-            RebalanceProtocol::Cooperative
-        );
-        let done = if assigned {
-            list.set_all_offsets(KafkaOffset::End)
-                .and_then(|()| match cooperative {
-                    true => consumer.incremental_assign(list),
-                    false => consumer.assign(list),
-                })
-                .and_then(|()| consumer.pause(list))
-        } else if cooperative {
-            consumer.incremental_unassign(list)
-        } else {
-            consumer.unassign()
-        };
-        if let Err(error) = done {
-            tracing::error!(%error, "kafka rebalance failed");
-        }
-        if held.is_empty() {
-            return;
-        }
-        let change = match assigned {
-            true => Change::Assigned(held),
-            false => Change::Revoked(held),
-        };
-        self.changes().push_back(change);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        // Nothing depends on committed offsets; the next report comes soon.
-        if let Err(error) = result {
-            tracing::debug!(%error, "kafka offsets not committed");
-        }
-    }
-}
 
 /// What a poll brought.
 enum Came {
@@ -130,9 +56,15 @@ pub(super) struct Member {
     clients: Arc<Clients>,
     consumer: Option<StreamConsumer<Rebalances>>,
     topics: Vec<Topic>,
+    group: String,
+    /// What the member was told that it has.
+    assigned: BTreeSet<Held>,
     /// Offset of the next record of every partition that was started.
     started: BTreeMap<Held, Offset>,
     kept: Option<Came>,
+    watch: StallWatch,
+    /// The client cannot go on as it is; the member joins again with another one.
+    broken: bool,
 }
 
 fn failed(doing: &str) -> impl FnOnce(KafkaError) -> LogError {
@@ -146,31 +78,68 @@ impl Member {
         topics: &[Topic],
         group: &str,
     ) -> Result<Self, LogError> {
-        let context = Rebalances {
+        let every = Duration::from_millis(clients.config.stall_ms.into());
+        let mut member = Self {
             clients: Arc::clone(clients),
-            changes: Mutex::default(),
+            consumer: None,
+            topics: topics.to_vec(),
+            group: format!("{}{group}", clients.config.topic_prefix),
+            assigned: BTreeSet::new(),
+            started: BTreeMap::new(),
+            kept: None,
+            watch: StallWatch::new(every, Instant::now()),
+            broken: false,
         };
+        member.subscribe()?;
+        Ok(member)
+    }
+
+    /// Makes the client that takes part in the group.
+    fn subscribe(&mut self) -> Result<(), LogError> {
+        let clients = &self.clients;
+        let context = Rebalances::new(clients);
         let config = &clients.config;
         let session_ms = config.session_timeout_ms;
-        let group = format!("{}{group}", config.topic_prefix);
-        let consumer: StreamConsumer<Rebalances> = consumer_config(config, &group)
+        let consumer: StreamConsumer<Rebalances> = consumer_config(config, &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session_ms.to_string())
             .set("heartbeat.interval.ms", (session_ms / 4).to_string())
             .set("max.poll.interval.ms", POLL_INTERVAL_MS_MAX)
             .create_with_context(context)
             .map_err(failed("joining a group"))?;
-        let names: Vec<&str> = topics.iter().map(|&topic| clients.name(topic)).collect();
+        let names: Vec<&str> = self.topics.iter().map(|&t| clients.name(t)).collect();
         consumer
             .subscribe(&names)
             .map_err(failed("joining a group"))?;
-        Ok(Self {
-            clients: Arc::clone(clients),
-            consumer: Some(consumer),
-            topics: topics.to_vec(),
-            started: BTreeMap::new(),
-            kept: None,
-        })
+        self.consumer = Some(consumer);
+        Ok(())
+    }
+
+    /// Remembers that the client has to be replaced.
+    fn break_off(&mut self, why: Rejoin, partitions: &[Held]) {
+        let places: Vec<String> = partitions.iter().map(|(t, p)| format!("{t}/{p}")).collect();
+        tracing::warn!(
+            group = self.group,
+            reason = why.label(),
+            partitions = places.join(" "),
+            "kafka group is joined again"
+        );
+        metrics::group_rejoined(why);
+        self.broken = true;
+    }
+
+    /// Leaves the group and joins it anew; the member has nothing until it is assigned again.
+    fn rejoin(&mut self) -> Result<GroupEvent, LogError> {
+        if let Some(consumer) = self.consumer.take() {
+            drop_aside(consumer);
+        }
+        self.started.clear();
+        self.kept = None;
+        self.watch.forget(Instant::now());
+        self.subscribe()?;
+        self.broken = false;
+        let lost = std::mem::take(&mut self.assigned);
+        Ok(GroupEvent::Revoked(lost.into_iter().collect()))
     }
 
     fn consumer(&self) -> Result<&StreamConsumer<Rebalances>, LogError> {
@@ -208,9 +177,13 @@ impl Member {
     /// Takes over what the group says; the event for the member.
     fn told(&mut self, change: Change) -> GroupEvent {
         match change {
-            Change::Assigned(held) => GroupEvent::Assigned(held),
+            Change::Assigned(held) => {
+                self.assigned.extend(held.iter().copied());
+                GroupEvent::Assigned(held)
+            }
             Change::Revoked(held) => {
                 for place in &held {
+                    self.assigned.remove(place);
                     self.started.remove(place);
                 }
                 GroupEvent::Revoked(held)
@@ -233,16 +206,57 @@ impl Member {
         Ok(())
     }
 
-    async fn judge(&self, error: &KafkaError) -> Result<String, LogError> {
+    async fn judge(&mut self, error: &KafkaError) -> Result<String, LogError> {
         let code = error.rdkafka_error_code();
         if code.is_some_and(is_outside) {
             let places = self.started.iter().map(|(&held, &next)| (held, next));
             self.check_places(places.collect()).await?;
-            // It was of a partition that is not started, which has no offset of ours.
-            return Ok(String::new());
+            // Every place is right by now, but librdkafka has given up a partition and does not
+            // say which.
+            self.break_off(Rejoin::Offset, &[]);
+            return Ok(error.to_string());
         }
         let topic = self.topics.first().copied().unwrap_or(Topic::Telemetry);
         judge_passing(topic, error)
+    }
+
+    /// Looks for partitions that stand still, once in a while.
+    async fn look_for_stalls(&mut self) {
+        let asked = self.watch.to_ask(&self.started, Instant::now());
+        if asked.is_empty() {
+            return;
+        }
+        let Ok(bounds) = self.clients.bounds(asked.clone()).await else {
+            self.watch.forget(Instant::now());
+            return;
+        };
+        let bounds = asked.into_iter().zip(bounds).collect();
+        let stalled = self.watch.look(&self.started, &bounds, Instant::now());
+        if !stalled.is_empty() {
+            self.break_off(Rejoin::Stalled, &stalled);
+        }
+    }
+
+    /// Moves an assigned partition to an offset. One that was assigned just now is not ready at
+    /// once.
+    async fn seek(&self, list: &TopicPartitionList, doing: &str) -> Result<bool, LogError> {
+        let deadline = Instant::now() + SEEK_MAX;
+        loop {
+            let consumer = self.consumer()?;
+            let sought = consumer
+                .seek_partitions(list.clone(), self.clients.config.request_timeout())
+                .map_err(failed(doing))?;
+            let error = sought
+                .elements()
+                .iter()
+                .find_map(|place| place.error().err());
+            match error {
+                None => return Ok(true),
+                Some(error) if !is_early(&error) => return Err(failed(doing)(error)),
+                Some(_) if Instant::now() >= deadline => return Ok(false),
+                Some(_) => tokio::time::sleep(SEEK_EVERY).await,
+            }
+        }
     }
 
     /// True if the record is the member's business.
@@ -253,9 +267,20 @@ impl Member {
     }
 }
 
+/// True if a partition is not where it can be moved, but may soon be.
+fn is_early(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::State | RDKafkaErrorCode::PreviousInProgress)
+    )
+}
+
 #[async_trait]
 impl GroupReader for Member {
     async fn next(&mut self, limits: ReadLimits) -> Result<GroupEvent, LogError> {
+        if self.broken || self.consumer.is_none() {
+            return self.rejoin();
+        }
         let mut batch = Batch::new(limits);
         let mut trouble = None;
         let mut patience = std::pin::pin!(tokio::time::sleep(limits.wait_max));
@@ -291,12 +316,18 @@ impl GroupReader for Member {
                     self.kept = Some(Came::Trouble(error.clone()));
                     trouble = Some(self.judge(&error).await?);
                     self.kept = None;
+                    if self.broken {
+                        break;
+                    }
                 }
             }
         }
         for record in &batch.records {
             let next = Offset(record.offset.0 + 1);
             self.started.insert((record.topic, record.partition), next);
+        }
+        if batch.records.is_empty() && !self.broken {
+            self.look_for_stalls().await;
         }
         match trouble {
             Some(reason) if batch.records.is_empty() && !reason.is_empty() => {
@@ -327,15 +358,22 @@ impl GroupReader for Member {
             .find_partition(self.clients.name(topic), number)
             .is_none()
         {
+            let kept = match &self.kept {
+                Some(Came::Change(change)) => change.revokes(held),
+                _ => false,
+            };
+            if !kept && !consumer.context().revoke(held) {
+                self.break_off(Rejoin::Lost, &[held]);
+            }
             // It was revoked, and the member is about to be told.
             return Ok(());
         }
-        // Taking it out and in again throws away what was fetched from the place before.
-        consumer
-            .incremental_unassign(&list)
-            .and_then(|()| consumer.incremental_assign(&list))
-            .and_then(|()| consumer.resume(&list))
-            .map_err(failed(&doing))?;
+        // What was fetched from the place before is thrown away by it.
+        if !self.seek(&list, &doing).await? {
+            self.break_off(Rejoin::Stuck, &[held]);
+            return Ok(());
+        }
+        self.consumer()?.resume(&list).map_err(failed(&doing))?;
         if matches!(&self.kept, Some(Came::Record(_) | Came::Trouble(_))) {
             self.kept = None;
         }

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::client::{Quiet, common_config, start_error, topic_message_bytes};
-use super::{Config, StartError};
+use super::{Config, StartError, door};
 
 /// Copies of every record, and how many must have it before it is acknowledged.
 const REPLICATION: i32 = 3;
@@ -211,20 +211,14 @@ fn options(config: &Config) -> AdminOptions {
 
 /// Partitions and copies of every topic that the brokers know.
 async fn metadata(config: &Config) -> Result<HashMap<String, Found>, StartError> {
-    let timeout = config.start_timeout();
-    let client: rdkafka::consumer::BaseConsumer<Quiet> = common_config(config)
-        .create_with_context(Quiet)
-        .map_err(start_error)?;
+    let config = config.clone();
     let asked = tokio::task::spawn_blocking(move || {
-        use rdkafka::consumer::Consumer;
-        client
-            .fetch_metadata(None, timeout)
-            .map(|known| sizes(&known))
+        let failed = ask(&config, "its topics");
+        door::metadata(&config, sizes, failed)
     });
-    let answer = asked.await.map_err(|error| StartError::Interrupted {
+    asked.await.map_err(|error| StartError::Interrupted {
         reason: error.to_string(),
-    })?;
-    answer.map_err(ask(config, "its topics"))
+    })?
 }
 
 fn sizes(known: &Metadata) -> HashMap<String, Found> {

@@ -10,17 +10,23 @@ use aerostream_log::{Partition, Topic};
 use tokio::sync::watch;
 
 use crate::event_log::embedded::{EmbeddedLog, FloorHolder};
+use crate::registry::Registry;
 use crate::worker::Status;
 
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the log's floors up to date for the life of the process.
-pub fn keep(log: Arc<EmbeddedLog>, handle: Handle, worker: Option<watch::Receiver<Status>>) {
+pub fn keep(
+    log: Arc<EmbeddedLog>,
+    (handle, registry): (Handle, Registry),
+    worker: Option<watch::Receiver<Status>>,
+) {
     spawn(TaskKind::Service, "retention floors", async move {
         let mut ticks = tokio::time::interval(EVERY);
         loop {
             ticks.tick().await;
             raise_owner(&log, &handle).await;
+            raise_registry(&log, &registry);
             if let Some(worker) = &worker {
                 raise_worker(&log, &worker.borrow());
             }
@@ -39,6 +45,22 @@ async fn raise_owner(log: &EmbeddedLog, handle: &Handle) {
             log.set_retention_floor(FloorHolder::Owner, Topic::Telemetry, partition, telemetry);
             log.set_retention_floor(FloorHolder::Owner, Topic::Journal, partition, journal);
         }
+    }
+}
+
+/// What is below a checkpoint of the control log is in it.
+pub fn raise_cluster(log: &EmbeddedLog, checkpoint: Option<Offset>) {
+    if let Some(offset) = checkpoint {
+        let holder = FloorHolder::Checkpoint;
+        log.set_retention_floor(holder, Topic::Cluster, Partition(0), offset);
+    }
+}
+
+/// What is below the newest checkpoint is in it.
+fn raise_registry(log: &EmbeddedLog, registry: &Registry) {
+    if let Some(offset) = registry.position().borrow().checkpoint {
+        let holder = FloorHolder::Checkpoint;
+        log.set_retention_floor(holder, Topic::Registry, Partition(0), offset);
     }
 }
 

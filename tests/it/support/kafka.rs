@@ -12,12 +12,16 @@ use super::{ports, run, wait};
 /// A JVM on a busy machine; a fetch of the jars may be part of the first start.
 const START_MAX: Duration = Duration::from_secs(120);
 
+/// Of the user `fleet`.
+pub const SECURE_PASSWORD: &str = "hangar-7";
+
 /// A real broker on loopback with its data in the run's scratch directory.
 #[derive(Debug)]
 pub struct Kafka {
     directory: PathBuf,
     port: u16,
     controller_port: u16,
+    secure_port: u16,
     starts: AtomicU32,
     prefixes: AtomicU32,
     process: Mutex<Option<Process>>,
@@ -29,6 +33,7 @@ impl Kafka {
             directory: run::directory("kafka"),
             port: ports::free_port(),
             controller_port: ports::free_port(),
+            secure_port: ports::free_port(),
             starts: AtomicU32::new(0),
             prefixes: AtomicU32::new(0),
             process: Mutex::new(None),
@@ -40,6 +45,16 @@ impl Kafka {
     /// Value for `bootstrap.servers`; stays the same over restarts.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The listener with TLS and login.
+    pub fn secure_bootstrap(&self) -> String {
+        format!("localhost:{}", self.secure_port)
+    }
+
+    /// What signed the certificate of the secure listener.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.join("ca.pem")
     }
 
     /// A topic prefix that no other test has, ending in a dot.
@@ -79,6 +94,8 @@ impl Kafka {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/kafka.sh");
         let mut command = Command::new(script);
         command
+            .env("KAFKA_SECURE_PORT", self.secure_port.to_string())
+            .env("KAFKA_SECURE_PASSWORD", SECURE_PASSWORD)
             .arg("run")
             .arg(&self.directory)
             .args([self.port.to_string(), self.controller_port.to_string()]);

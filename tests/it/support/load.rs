@@ -46,7 +46,7 @@ impl Load {
         let manifest = run::directory("manifest").join("acknowledged");
         let simulation = Simulation::new(Config {
             endpoint: config.endpoint.or_else(|| Some(system.grpc_url())),
-            token: Some(system.token("relay")),
+            token: config.tokens.is_none().then(|| system.token("relay")),
             manifest: Some(manifest.clone()),
             ..config
         });
