@@ -10,6 +10,7 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`ws`] | WebSockets |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
 pub mod body;
@@ -37,6 +38,7 @@ use super::auth::Caller;
 use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
+use super::ws;
 use crate::error::{ErrorCode, Problem};
 
 /// Serves the REST door until `shutdown`.
@@ -72,6 +74,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
         .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
         .route("/api/v1/tokens/revoke", post(registry::revoke))
+        .merge(ws::routes())
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,
@@ -122,4 +125,4 @@ impl FromRequestParts<Arc<Gateway>> for Asking {
     }
 }
 
-type Shared = State<Arc<Gateway>>;
+pub(super) type Shared = State<Arc<Gateway>>;

@@ -12,6 +12,7 @@ use aerostream_proto::v1::{journal_record, state_record};
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::feed::Hub;
 use crate::mark::MarkTracker;
 use crate::node::Hooks;
 
@@ -22,6 +23,8 @@ pub(crate) struct ShardContext {
     pub ownership: Ownership,
     pub config: Arc<Config>,
     pub marks: MarkTracker,
+    /// Who watches which drone.
+    pub feeds: Arc<Hub>,
     /// Samples acknowledged for the first time, since the start.
     pub acknowledged: AtomicU64,
     /// They do nothing outside tests.

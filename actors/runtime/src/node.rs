@@ -18,6 +18,7 @@ use crate::admission::Admission;
 use crate::config::Config;
 use crate::effects::ShardContext;
 use crate::error::ActorsError;
+use crate::feed::Hub;
 use crate::handle::{Handle, ShardTable};
 use crate::mark::MarkTracker;
 use crate::message::{NodeMsg, ShardMsg};
@@ -66,6 +67,7 @@ struct Parts {
     log: Arc<dyn EventLog>,
     ownership: Ownership,
     config: Arc<Config>,
+    feeds: Arc<Hub>,
     hooks: Hooks,
 }
 
@@ -97,11 +99,13 @@ impl Node {
             count,
             admission,
             ownership: ownership.clone(),
+            feeds: Arc::new(Hub::new(&config, count)),
         };
         let parts = Parts {
             log: Arc::clone(&log),
             ownership,
             config: Arc::new(config),
+            feeds: Arc::clone(&handle.feeds),
             hooks,
         };
         let args = SupervisorArgs {
@@ -251,6 +255,7 @@ impl Supervising {
             ownership: self.parts.ownership.clone(),
             config: Arc::clone(&self.parts.config),
             marks: MarkTracker::new(recovered.telemetry_next),
+            feeds: Arc::clone(&self.parts.feeds),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
+use crate::feed::{self, FeedSnapshot};
 use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
 use crate::message::{DroneMsg, RoundOutcome, ShardMsg};
 use crate::metrics;
@@ -70,6 +71,8 @@ impl Actor for ShardActor {
             slots.insert_passive(id, encode_passive(&known.drone.snapshot_compact()));
         }
         myself.send_interval(TICK, || ShardMsg::Tick);
+        // Only a shard that starts again has anybody who watches.
+        context.feeds.interrupt_shard(context.claim.shard);
         let now = Instant::now();
         Ok(Shard {
             next_round: now + context.config.snapshot_every(),
@@ -98,6 +101,7 @@ impl Actor for ShardActor {
                     .await?;
             }
             ShardMsg::Live { drone, reply } => shard.live(&drone, reply),
+            ShardMsg::Join { drone, reply } => shard.join(&drone, reply),
             ShardMsg::Ids {
                 after,
                 limit,
@@ -128,8 +132,12 @@ impl Actor for ShardActor {
                     .deliver(&myself, drone, DroneMsg::Reconciled { records, token })
                     .await?;
             }
-            ShardMsg::Restored { drone, state } => {
-                shard.restored(&myself, drone, state).await?;
+            ShardMsg::Restored {
+                drone,
+                state,
+                below,
+            } => {
+                shard.restored(&myself, drone, (state, below)).await?;
             }
             ShardMsg::Flush(reply) => {
                 shard.flushing.push(reply);
@@ -193,19 +201,21 @@ impl Shard {
             Some(state) => decode_passive(limits, &state),
             None => Drone::new(drone.clone(), limits),
         };
-        self.start_drone(myself, drone, state, vec![message]).await
+        self.start_drone(myself, drone, (state, Offset(0)), vec![message])
+            .await
     }
 
     async fn start_drone(
         &mut self,
         myself: &ActorRef<ShardMsg>,
         id: DroneId,
-        drone: Drone,
+        (drone, began_below): (Drone, Offset),
         queue: Vec<DroneMsg>,
     ) -> Result<(), ActorProcessingErr> {
         let context = Arc::clone(&self.context);
         let args = DroneArgs {
             drone,
+            began_below,
             context,
             shard: myself.clone(),
         };
@@ -231,6 +241,25 @@ impl Shard {
             Some(Slot::Failed { .. }) => {}
             None => drop(reply.send(None)),
         }
+    }
+
+    /// A drone at rest has nothing under way: all that is known to be in the log is in its state.
+    fn join(&self, drone: &DroneId, reply: oneshot::Sender<Box<FeedSnapshot>>) {
+        let view = match self.slots.get(drone) {
+            Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
+                let _ = actor.cast(DroneMsg::Join(reply));
+                return;
+            }
+            Some(Slot::Passive { state }) => {
+                let drone = decode_passive(self.context.config.limits(), state);
+                live_view(&drone, false)
+            }
+            // Dropping the reply tells the asker to try again.
+            Some(Slot::Failed { .. }) => return,
+            None => None,
+        };
+        let cursor = feed::cursor(&self.context, self.context.marks.end_known());
+        let _ = reply.send(Box::new(FeedSnapshot { view, cursor }));
     }
 
     fn status(&self) -> ShardStatus {
@@ -357,12 +386,16 @@ impl Shard {
                 only: Some(&drone),
                 limits,
             };
+            let mut below = Offset(0);
             let state = match recover(&*context.log, scope).await {
-                Ok(shards) => shards
-                    .into_values()
-                    .find_map(|mut recovered| recovered.drones.remove(&drone))
-                    .map_or_else(|| Drone::new(drone.clone(), limits), |known| known.drone)
-                    .into(),
+                Ok(shards) => {
+                    let mut shards = shards.into_values();
+                    let recovered = shards.next().unwrap_or_default();
+                    below = recovered.telemetry_next;
+                    let mut drones = recovered.drones;
+                    let known = drones.remove(&drone).map(|known| known.drone);
+                    Some(known.unwrap_or_else(|| Drone::new(drone.clone(), limits)))
+                }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(drone.id = %drone, error, "could not restore a drone");
@@ -372,6 +405,7 @@ impl Shard {
             let _ = myself.cast(ShardMsg::Restored {
                 drone,
                 state: state.map(Box::new),
+                below,
             });
         });
     }
@@ -380,7 +414,7 @@ impl Shard {
         &mut self,
         myself: &ActorRef<ShardMsg>,
         drone: DroneId,
-        state: Option<Box<Drone>>,
+        (state, below): (Option<Box<Drone>>, Offset),
     ) -> Result<(), ActorProcessingErr> {
         let Some(Slot::Failed { queue }) = self.slots.take(&drone) else {
             return Ok(());
@@ -392,7 +426,12 @@ impl Shard {
             return Ok(());
         };
         self.owed.push(drone.clone());
-        self.start_drone(myself, drone, *state, queue).await
+        let watched = drone.clone();
+        self.start_drone(myself, drone, (*state, below), queue)
+            .await?;
+        // What the failed actor had under way may be in the log without having been told.
+        self.context.feeds.interrupt(&watched);
+        Ok(())
     }
 
     fn round_done(&mut self, outcome: RoundOutcome) {

@@ -7,5 +7,6 @@
 mod support;
 
 mod faults;
+mod feed;
 mod lifecycle;
 mod path;
