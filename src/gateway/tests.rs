@@ -12,3 +12,4 @@ mod registry;
 mod roles;
 mod server;
 mod support;
+mod ws;

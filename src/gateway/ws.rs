@@ -2,7 +2,7 @@
 //!
 //! | path | who | what |
 //! |---|---|---|
-//! | `/ws/v1/drones/{id}?from=<cursor>` | viewer, operator, admin, and the drone | a drone's feed; see [`feed`] |
+//! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see [`feed`] |
 //! | `/ws/v1/ingest` | drone, relay | samples in; see [`ingest`] |
 //!
 //! The token comes as header `authorization`, as subprotocol `bearer.<token>` beside
@@ -38,7 +38,7 @@ pub struct WsConfig {
     /// A client that says nothing or takes nothing for so long is dropped, in milliseconds.
     /// Default: 45,000.
     pub silence_max_ms: u64,
-    /// Largest message that a sender of samples may send, in bytes. Default: 1 MiB.
+    /// Largest message that a sender of samples may send, in bytes. Default: 256 KiB.
     pub message_bytes_max: usize,
     /// Messages of one sender that may be without result; the next is not read meanwhile.
     /// Default: 64.
@@ -61,7 +61,7 @@ impl Default for WsConfig {
             token_timeout_ms: 5_000,
             heartbeat_ms: 15_000,
             silence_max_ms: 45_000,
-            message_bytes_max: 1 << 20,
+            message_bytes_max: 256 << 10,
             messages_in_flight_max: 64,
             replays_max: 32,
             replay_records_max: 50_000,

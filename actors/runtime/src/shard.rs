@@ -426,12 +426,11 @@ impl Shard {
             return Ok(());
         };
         self.owed.push(drone.clone());
-        let watched = drone.clone();
+        // What the failed actor had under way may be in the log without having been told. Whoever
+        // watches hears so before the new actor tells anything.
+        self.context.feeds.interrupt(&drone);
         self.start_drone(myself, drone, (*state, below), queue)
-            .await?;
-        // What the failed actor had under way may be in the log without having been told.
-        self.context.feeds.interrupt(&watched);
-        Ok(())
+            .await
     }
 
     fn round_done(&mut self, outcome: RoundOutcome) {

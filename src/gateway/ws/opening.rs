@@ -30,6 +30,10 @@ const BEARER_PROTOCOL: &str = "bearer.";
 /// Buffers of one WebSocket, in bytes; larger messages grow them for a while.
 const BUFFER_BYTES: usize = 4 * 1024;
 
+/// Up to how many limits a message is read, so that its sender can be told that it is too large:
+/// a connection that is closed before takes the reason with it.
+const READ_LIMITS: usize = 2;
+
 /// A request for a WebSocket, with its caller if that is known already.
 pub(super) struct Opening {
     pub caller: Option<Arc<Caller>>,
@@ -114,10 +118,10 @@ impl Opening {
             .protocols([PROTOCOL])
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
-            .max_frame_size(message_bytes_max)
-            .max_message_size(message_bytes_max);
+            .max_frame_size(message_bytes_max * READ_LIMITS)
+            .max_message_size(message_bytes_max * READ_LIMITS);
         let run = async move |stream: WebSocket| {
-            let mut socket = Socket::new(stream, kind, &gateway.config.ws);
+            let mut socket = Socket::new(stream, (kind, message_bytes_max), &gateway.config.ws);
             let known = match caller {
                 Some(caller) => Ok((caller, place)),
                 None => introduced(&gateway, &mut socket, place).await,

@@ -51,13 +51,12 @@ impl Gap {
     pub fn frame(&self) -> Down {
         let detail = match self {
             Self::OtherDrone => "the cursor is of another drone's feed".to_owned(),
-            Self::OtherLog => {
-                "the cursor is ahead of the event log: it is of another log, or the log was restored"
-                    .to_owned()
+            Self::OtherLog => "the cursor is ahead of the event log: that is another log, or an \
+                               older one was restored"
+                .to_owned(),
+            Self::Trimmed { asked, start } => {
+                format!("the event log begins at offset {start}; what was missed begins at {asked}")
             }
-            Self::Trimmed { asked, start } => format!(
-                "the event log begins at offset {start}; what was missed begins at {asked}"
-            ),
             Self::OverLimit(limit) => format!("more was missed than is read again: {limit}"),
             Self::Unreadable(why) => format!("the event log cannot be read now: {why}"),
             Self::Late => "a record came to light too late to be told in its place".to_owned(),

@@ -1,5 +1,7 @@
 //! A WebSocket with its limits: who takes nothing or says nothing for long is dropped.
 
+use std::time::Duration;
+
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -13,6 +15,8 @@ use crate::gateway::metrics;
 
 /// Longest reason of a close frame, in bytes.
 const REASON_BYTES_MAX: usize = 123;
+/// How long a client may take to answer a goodbye.
+const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// The client is gone.
 #[derive(Debug)]
@@ -56,7 +60,8 @@ impl From<Problem> for End {
 pub(super) struct Socket {
     stream: WebSocket,
     kind: &'static str,
-    silence_max: std::time::Duration,
+    bytes_max: usize,
+    silence_max: Duration,
     heard: Instant,
 }
 
@@ -67,11 +72,17 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    pub fn new(stream: WebSocket, kind: &'static str, config: &WsConfig) -> Self {
+    /// With messages of at most so many bytes.
+    pub fn new(
+        stream: WebSocket,
+        (kind, bytes_max): (&'static str, usize),
+        config: &WsConfig,
+    ) -> Self {
         metrics::socket_opened(kind);
         Self {
             stream,
             kind,
+            bytes_max,
             silence_max: config.silence_max(),
             heard: clock::monotonic_now(),
         }
@@ -81,7 +92,14 @@ impl Socket {
     pub async fn hear(&mut self) -> Heard {
         let heard = self.stream.recv().await;
         self.heard = clock::monotonic_now();
+        let bytes_max = self.bytes_max;
+        let too_large = |bytes: usize| {
+            let detail = format!("a message may have at most {bytes_max} bytes; it has {bytes}");
+            Heard::Broken(Problem::new(ErrorCode::TooLarge, detail))
+        };
         match heard {
+            Some(Ok(Message::Text(text))) if text.len() > bytes_max => too_large(text.len()),
+            Some(Ok(Message::Binary(bytes))) if bytes.len() > bytes_max => too_large(bytes.len()),
             Some(Ok(Message::Text(text))) => Heard::Text(text),
             Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Alive,
@@ -114,10 +132,11 @@ impl Socket {
         self.send(Message::Ping(Bytes::new())).await
     }
 
-    /// Says why, and closes. An answer of the client is not waited for.
+    /// Says why, and closes. What the client still sends is dropped for a moment: closing on it
+    /// would take the reason away from the client.
     pub async fn end(mut self, end: End) {
         let (code, reason) = match &end {
-            End::Gone => return,
+            End::Gone => return self.linger().await,
             End::Stopping => (
                 close_code::AWAY,
                 "the gateway is stopping; connect again and go on with your cursor",
@@ -135,8 +154,15 @@ impl Socket {
             code,
             reason: Utf8Bytes::from(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]),
         };
-        // A client that is gone by now needs no goodbye.
-        let _ = self.send(Message::Close(Some(frame))).await;
+        if self.send(Message::Close(Some(frame))).await.is_ok() {
+            self.linger().await;
+        }
+    }
+
+    async fn linger(&mut self) {
+        let ended = async { while let Some(Ok(_)) = self.stream.recv().await {} };
+        // Who does not end it in time is closed upon.
+        let _ = tokio::time::timeout(LINGER_MAX, ended).await;
     }
 }
 
