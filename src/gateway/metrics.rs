@@ -9,6 +9,7 @@ use crate::error::ErrorCode;
 /// Samples by what became of them: `acknowledged`, `repeated`, `refused`, `retry`, `denied`.
 pub const SAMPLES: &str = "aerostream_gateway_samples_total";
 /// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `websocket`.
+/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `replay`.
 pub const BATCHES: &str = "aerostream_gateway_batches_total";
 /// Problems answered, by code.
 pub const PROBLEMS: &str = "aerostream_gateway_problems_total";
@@ -43,6 +44,8 @@ pub enum Door {
     GrpcUnary,
     GrpcStream,
     WebSocket,
+    /// A dead letter, sent again by an administrator.
+    Replay,
 }
 
 impl Door {
@@ -52,6 +55,7 @@ impl Door {
             Self::GrpcUnary => "grpc_unary",
             Self::GrpcStream => "grpc_stream",
             Self::WebSocket => "websocket",
+            Self::Replay => "replay",
         }
     }
 }

@@ -152,11 +152,6 @@ impl<'a> Replay<'a> {
             if self.next >= self.to.telemetry {
                 return Ok(None);
             }
-            if self.bytes > self.config.replay_bytes_max {
-                let limit = self.config.replay_bytes_max;
-                let limit = format!("at most {limit} bytes of the shard's records");
-                return Err(Gap::OverLimit(limit));
-            }
             let read = tokio::time::timeout_at(self.by, self.reader.next(READ)).await;
             let records = match read {
                 Ok(Ok(records)) => records,
@@ -165,6 +160,11 @@ impl<'a> Replay<'a> {
             };
             for record in records {
                 self.take(record)?;
+            }
+            let limit = self.config.replay_bytes_max;
+            if self.bytes > limit {
+                let limit = format!("at most {limit} bytes of the shard's records");
+                return Err(Gap::OverLimit(limit));
             }
         }
     }
