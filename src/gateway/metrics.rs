@@ -8,8 +8,7 @@ use crate::error::ErrorCode;
 
 /// Samples by what became of them: `acknowledged`, `repeated`, `refused`, `retry`, `denied`.
 pub const SAMPLES: &str = "aerostream_gateway_samples_total";
-/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `websocket`.
-/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `replay`.
+/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `websocket`, `replay`.
 pub const BATCHES: &str = "aerostream_gateway_batches_total";
 /// Problems answered, by code.
 pub const PROBLEMS: &str = "aerostream_gateway_problems_total";
