@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use aerostream_actors::{
-    Handle, IngestOutcome, ListPage, LiveView, Submission, Subscription, Unavailable,
+    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Subscription, Unavailable,
 };
-use aerostream_domain::{BootId, DroneId, RecordedSample, UtcMicros};
+use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
 
 /// The drones' actors, wherever they are.
@@ -20,8 +20,11 @@ pub trait Drones: Send + Sync + 'static {
     /// Watches a drone, heard or not.
     async fn subscribe(&self, drone: &DroneId) -> Result<Subscription, Unavailable>;
 
-    /// Drones behind `after` in id order; at most `limit`.
+    /// Drones behind `after` in id order; at most `limit`. A page may be shorter before the end.
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable>;
+
+    /// Rolls up the drones that the question's filter takes.
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
 }
 
 #[async_trait]
@@ -40,6 +43,10 @@ impl Drones for Handle {
 
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable> {
         Handle::list(self, after, limit).await
+    }
+
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable> {
+        Handle::summary(self, question).await
     }
 }
 

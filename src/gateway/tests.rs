@@ -12,5 +12,6 @@ mod path;
 mod registry;
 mod roles;
 mod server;
+mod summary;
 mod support;
 mod ws;

@@ -12,6 +12,7 @@ use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use crate::briefs::Place;
 use crate::effects::ShardContext;
 use crate::feed::{FeedSnapshot, Teller, appended_or_shown};
 use crate::guard::{admit_guarded, apply_guarded, guarded, poison};
@@ -31,6 +32,8 @@ pub(crate) struct DroneArgs {
     /// Every telemetry record of the drone below it is in its state.
     pub began_below: Offset,
     pub context: Arc<ShardContext>,
+    /// Where its brief is.
+    pub place: Place,
     /// Where records go whose actor was gone when they became durable.
     pub shard: ActorRef<ShardMsg>,
 }
@@ -47,6 +50,7 @@ struct Flight {
 pub(crate) struct Shell {
     drone: Drone,
     context: Arc<ShardContext>,
+    place: Place,
     shard: ActorRef<ShardMsg>,
     next_append: u64,
     /// In the order of the appends, so that records are applied in offset order.
@@ -74,6 +78,7 @@ impl Actor for DroneActor {
             teller: Teller::new(args.began_below, args.context.marks.end_known()),
             drone: args.drone,
             context: args.context,
+            place: args.place,
             shard: args.shard,
             next_append: 0,
             flights: VecDeque::new(),
@@ -207,12 +212,12 @@ impl Shell {
             append,
         };
         let Ingest {
-            batch,
+            mut batch,
             reply: sender,
             permit,
             ..
         } = ingest;
-        let admission = admit_guarded(&mut self.drone, self.context.hooks, batch, receipt);
+        let admission = admit_guarded(&mut self.drone, self.context.hooks, &mut batch, receipt);
         let own = admission.record.is_some().then_some(append);
         self.replies.add(Reply {
             verdicts: admission.verdicts,
@@ -355,7 +360,13 @@ impl Shell {
     }
 
     fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
+        // What is read back again after an append of unknown fate counts once.
+        let is_new = self.drone.applied_offset() < Some(offset);
         apply_guarded(&mut self.drone, offset, record);
+        let samples = if is_new { record.samples.len() } else { 0 };
+        let counted = (record.received, samples);
+        let briefs = &self.context.briefs;
+        briefs.applied(self.place, self.drone.live(), counted);
         self.note_change();
     }
 

@@ -11,6 +11,7 @@ pub mod node;
 pub mod task;
 
 mod admission;
+mod briefs;
 mod drone_actor;
 mod effects;
 mod guard;
@@ -30,7 +31,8 @@ pub use config::Config;
 pub use error::ActorsError;
 pub use feed::{Cursor, FeedEvent, FeedSnapshot, Frame, Subscription};
 pub use handle::{
-    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, ShardStatus,
-    Submission, Unavailable,
+    DroneSummary, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict,
+    ShardStatus, Submission, Unavailable,
 };
 pub use node::{Hooks, Node};
+pub use shard::tally::DroneFilter;

@@ -10,3 +10,4 @@ mod faults;
 mod feed;
 mod lifecycle;
 mod path;
+mod summary;

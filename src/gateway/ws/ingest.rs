@@ -25,7 +25,7 @@ use super::frame::json;
 use super::opening::{Opening, Session};
 use super::socket::{End, Heard, Socket};
 use crate::error::{ErrorCode, Problem};
-use crate::gateway::dead_letter::{Encoding, Letter};
+use crate::gateway::dead_letter::{Content, Encoding, Letter};
 use crate::gateway::http::Shared;
 use crate::gateway::http::problem::Refusal;
 use crate::gateway::ingest::{BatchOutcome, Fate, Incoming, may_send};
@@ -216,6 +216,7 @@ impl Uplink {
             detail: problem.detail.to_string(),
             raw,
             encoding,
+            content: Content::Request,
         };
         let ingest = &self.session.gateway.ingest;
         let arrival = ingest.arrival(caller, Door::WebSocket);
