@@ -158,7 +158,7 @@ impl Update {
         let TelemetryRecord { boot, received, .. } = record;
         let BootId(boot) = *boot;
         let samples = record.samples.iter().map(|sample| {
-            let recorded = v1::RecordedSample::from(sample.clone());
+            let recorded = v1::RecordedSample::from(sample);
             SampleReply {
                 time_us: recorded.time_us,
                 time: Time(recorded.time_us),
