@@ -11,6 +11,7 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`ws`] | WebSockets |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
@@ -42,6 +43,7 @@ use super::auth::Caller;
 use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
+use super::ws;
 use crate::error::{ErrorCode, Problem};
 
 /// Serves the REST door until `shutdown`.
@@ -78,6 +80,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
         .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
         .route("/api/v1/tokens/revoke", post(registry::revoke))
+        .merge(ws::routes())
         .route("/api/v1/dead-letters", get(dead_letters::list))
         .route("/api/v1/dead-letters/{id}", get(dead_letters::show))
         .route(
@@ -134,4 +137,4 @@ impl FromRequestParts<Arc<Gateway>> for Asking {
     }
 }
 
-type Shared = State<Arc<Gateway>>;
+pub(super) type Shared = State<Arc<Gateway>>;

@@ -16,3 +16,4 @@ mod roles;
 mod server;
 mod summary;
 mod support;
+mod ws;

@@ -30,6 +30,8 @@ pub async fn root() -> Json<serde_json::Value> {
             "GET /api/v1/dead-letters?drone&code&from&to&after&limit",
             "GET /api/v1/dead-letters/{partition}-{offset}",
             "POST /api/v1/dead-letters/{partition}-{offset}/replay",
+            "GET /ws/v1/drones/{id}?from (WebSocket)",
+            "GET /ws/v1/ingest (WebSocket)",
             "GET /healthz",
             "GET /readyz",
             "GET /metrics",

@@ -139,8 +139,9 @@ pub struct DroneReply {
     live: Option<Live>,
 }
 
+/// Live state as JSON.
 #[derive(Debug, Serialize)]
-struct Live {
+pub(in crate::gateway) struct Live {
     boot: Option<Whole>,
     power_up_us: Option<i64>,
     received_us: Option<i64>,
@@ -153,7 +154,8 @@ struct Live {
     stamps: Map<String, Value>,
 }
 
-fn live(view: LiveView, now: UtcMicros) -> Live {
+/// Puts live state into JSON.
+pub(in crate::gateway) fn live(view: LiveView, now: UtcMicros) -> Live {
     let state = view.live;
     let newest = state.newest.map(|newest| {
         json!({
