@@ -10,6 +10,8 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`graphql`] |
+//! | `GET /graphql` | anybody | GraphiQL |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
 pub mod body;
@@ -34,6 +36,7 @@ use tokio::net::TcpListener;
 
 use self::problem::Refusal;
 use super::auth::Caller;
+use super::graphql;
 use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
@@ -72,6 +75,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
         .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
         .route("/api/v1/tokens/revoke", post(registry::revoke))
+        .route("/graphql", get(graphql::page).post(graphql::answer))
+        .route("/graphql/{file}", get(graphql::file))
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::dead_letter::DeadLetters;
+use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
 use super::ports::{Drones, History};
@@ -35,6 +36,8 @@ pub struct GatewayConfig {
     pub http: HttpConfig,
     /// The gRPC door.
     pub grpc: GrpcConfig,
+    /// The GraphQL door.
+    pub graphql: GraphqlConfig,
 }
 
 /// The REST door.
@@ -122,6 +125,7 @@ pub struct Gateway {
     pub(super) config: GatewayConfig,
     pub(super) behind: Behind,
     pub(super) ingest: Ingest,
+    pub(super) graphql: graphql::Door,
     auth: Authenticator,
     usage: Arc<Usage>,
 }
@@ -150,6 +154,7 @@ impl Gateway {
             auth: Authenticator::new(&config.auth, config.limits.clone())?,
             usage: Arc::new(Usage::of_gateway(&config.limits)),
             ingest,
+            graphql: graphql::Door::new(&config.graphql),
             behind,
             config,
         }))
