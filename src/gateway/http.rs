@@ -12,9 +12,11 @@
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
 //! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
+//! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
 pub mod body;
+pub mod dead_letters;
 pub mod input;
 pub mod probe;
 pub mod problem;
@@ -77,6 +79,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/tokens/revoke", post(registry::revoke))
         .route("/graphql", get(graphql::page).post(graphql::answer))
         .route("/graphql/{file}", get(graphql::file))
+        .route("/api/v1/dead-letters", get(dead_letters::list))
+        .route("/api/v1/dead-letters/{id}", get(dead_letters::show))
+        .route(
+            "/api/v1/dead-letters/{id}/replay",
+            post(dead_letters::replay),
+        )
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,

@@ -260,7 +260,10 @@ fn past_reply(past: PastSample) -> PastReply {
     }
 }
 
-fn moment(field: &'static str, text: Option<&String>) -> Result<Option<UtcMicros>, Problem> {
+pub(super) fn moment(
+    field: &'static str,
+    text: Option<&String>,
+) -> Result<Option<UtcMicros>, Problem> {
     let Some(text) = text else {
         return Ok(None);
     };
