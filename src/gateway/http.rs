@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /api/v1/telemetry` | drone, relay | samples in; see [`telemetry`] for the answers |
 //! | `GET /api/v1/drones` | viewer, operator, admin | drones that were heard, by id |
+//! | `GET /api/v1/fleet/summary` | the same | counts by state, battery, place; see [`summary`] |
 //! | `GET /api/v1/drones/{id}` | the same, and the drone | live state |
 //! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past |
 //! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
@@ -23,6 +24,7 @@ pub mod problem;
 pub mod read;
 pub mod registry;
 pub mod reply;
+pub mod summary;
 pub mod telemetry;
 
 use std::future::Future;
@@ -67,6 +69,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/metrics", get(probe::metrics))
         .route("/api/v1/telemetry", post(telemetry::ingest))
         .route("/api/v1/drones", get(read::drones).post(registry::enrol))
+        .route("/api/v1/fleet/summary", get(summary::summary))
         .route("/api/v1/drones/{id}", get(read::drone))
         .route("/api/v1/drones/{id}/telemetry", get(read::past))
         .route("/api/v1/drones/{id}/retire", post(registry::retire))

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use aerostream_actors::{Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable};
-use aerostream_domain::{BootId, DroneId, RecordedSample, UtcMicros};
+use aerostream_actors::{
+    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable,
+};
+use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
 
 /// The drones' actors, wherever they are.
@@ -15,8 +17,11 @@ pub trait Drones: Send + Sync + 'static {
     /// Live state of one drone; `None` if it was never heard.
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable>;
 
-    /// Drones behind `after` in id order; at most `limit`.
+    /// Drones behind `after` in id order; at most `limit`. A page may be shorter before the end.
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable>;
+
+    /// Rolls up the drones that the question's filter takes.
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
 }
 
 #[async_trait]
@@ -31,6 +36,10 @@ impl Drones for Handle {
 
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable> {
         Handle::list(self, after, limit).await
+    }
+
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable> {
+        Handle::summary(self, question).await
     }
 }
 

@@ -12,4 +12,5 @@ mod path;
 mod registry;
 mod roles;
 mod server;
+mod summary;
 mod support;

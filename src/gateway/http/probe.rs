@@ -19,6 +19,7 @@ pub async fn root() -> Json<serde_json::Value> {
             "GET /api/v1/drones?after&limit",
             "POST /api/v1/drones",
             "GET /api/v1/drones/{id}",
+            "GET /api/v1/fleet/summary?fleet&cell_deg&within_s",
             "GET /api/v1/drones/{id}/telemetry?from&to&limit",
             "POST /api/v1/drones/{id}/retire",
             "GET /api/v1/fleets?after&limit",

@@ -250,7 +250,7 @@ pub struct PastPage {
 }
 
 fn past_reply(past: PastSample) -> PastReply {
-    let recorded = v1::RecordedSample::from(past.sample);
+    let recorded = v1::RecordedSample::from(&past.sample);
     PastReply {
         boot: Whole(past.boot.0),
         time_us: recorded.time_us,
