@@ -19,6 +19,8 @@ mod problem;
 mod query;
 mod scalar;
 mod session;
+mod summary;
+mod telemetry;
 
 use std::sync::Arc;
 use std::time::Duration;

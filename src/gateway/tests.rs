@@ -7,6 +7,7 @@
 mod auth;
 mod bad_input;
 mod dead_letters;
+mod graphql;
 mod grpc;
 mod path;
 mod registry;

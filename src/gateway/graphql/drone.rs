@@ -14,12 +14,14 @@ use super::cursor;
 use super::live::{self, Live};
 use super::scalar::Long;
 use super::session::Session;
+use super::telemetry::{self, Asked, TelemetryConnection};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Action;
 use crate::gateway::http::input::{self, PAGE_DEFAULT};
 use crate::gateway::ingest::unavailable;
 use crate::gateway::json::enums::{Real32, Real64, Whole};
+use crate::gateway::json::shape::Time;
 use crate::gateway::list::{self, Listed};
 use crate::gateway::state::{allow, no_drone};
 
@@ -79,13 +81,38 @@ impl Drone {
             return Ok(Some(summary.clone().into()));
         }
         let view = self.view(Session::of(context)).await?;
-        Ok(view.clone().map(|view| DroneSummary::from(view).into()))
+        Ok(view.as_ref().map(|view| {
+            let mut brief = aerostream_domain::Brief::default();
+            brief.renew(&view.live);
+            DroneSummary::from((self.id.clone(), brief)).into()
+        }))
     }
 
     /// Live state, from the drone's actor and not from the database; null if it was never heard.
     async fn live(&self, context: &Context<'_>) -> Result<Option<Live>> {
         let view = self.view(Session::of(context)).await?;
         Ok(view.clone().map(|view| live::told(view, clock::utc_now())))
+    }
+
+    /// What it sent before, oldest first, as the database has it: the last ten minutes if no time
+    /// is said. Only the columns of the fields that are asked for are read.
+    async fn telemetry(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "First moment; ten minutes before `to` if not said.")] from: Option<Time>,
+        #[graphql(desc = "Moment behind the last; now if not said.")] to: Option<Time>,
+        #[graphql(desc = "Entries of the page; 100 if not said.")] first: Option<i32>,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+    ) -> Result<Option<TelemetryConnection>> {
+        let asked = Asked {
+            from,
+            to,
+            first,
+            after,
+        };
+        let fields = telemetry::fields(&context.field())?;
+        let page = TelemetryConnection::page(Session::of(context), &self.id, asked, fields);
+        Ok(Some(page.await?))
     }
 }
 

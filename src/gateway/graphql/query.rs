@@ -4,6 +4,8 @@ use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Resul
 
 use super::drone::{Drone, DroneConnection, DroneFilter};
 use super::session::Session;
+use super::summary::FleetSummary;
+use crate::gateway::summary::Asking;
 
 /// The schema of the door.
 pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
@@ -41,5 +43,24 @@ impl Query {
     ) -> Result<Option<DroneConnection>> {
         let page = DroneConnection::page(Session::of(context), first, after, filter);
         Ok(Some(page.await?))
+    }
+
+    /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.
+    async fn fleet_summary(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "One fleet; all that the caller sees if not said.")] fleet: Option<ID>,
+        #[graphql(desc = "Side of the cells of a map, degrees; no map if not said.")]
+        cell_deg: Option<f64>,
+        #[graphql(desc = "Seconds within which a drone counts as heard.")] within_s: Option<i32>,
+    ) -> Result<Option<FleetSummary>> {
+        let asking = Asking {
+            fleet: fleet.map(|fleet| fleet.0),
+            cell_deg,
+            within_s: within_s.map(|within| u64::try_from(within).unwrap_or(0)),
+        };
+        Ok(Some(
+            FleetSummary::ask(Session::of(context), &asking).await?,
+        ))
     }
 }

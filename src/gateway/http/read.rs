@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reply::Json;
 use aerostream_actors::LiveView;
 use aerostream_domain::drone::live::Stamp;
-use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
+use aerostream_domain::{FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -23,11 +23,11 @@ use crate::gateway::json::enums::{Lower, Whole};
 use crate::gateway::json::shape::{self, Time, parse_time};
 use crate::gateway::limit::RETRY_AFTER;
 use crate::gateway::list::{self, Listed};
-use crate::gateway::ports::PastSample;
+use crate::gateway::ports::{HistoryRequest, PastSample};
 use crate::gateway::state::{Gateway, allow, no_drone};
 
 /// What is told of the past unless the caller says otherwise.
-const PAST_DEFAULT: Duration = Duration::from_secs(600);
+pub(in crate::gateway) const PAST_DEFAULT: Duration = Duration::from_secs(600);
 
 /// Which page.
 #[derive(Debug, Deserialize)]
@@ -225,7 +225,8 @@ pub async fn past(
     let max = gateway.config.http.history_max;
     let limit = input::limit(past.limit, max, max)?;
     let range = range(&past, clock::utc_now())?;
-    let samples = samples(&gateway, &drone, range.clone(), limit).await?;
+    let request = HistoryRequest::newest(drone.clone(), range.clone(), limit);
+    let samples = samples(&gateway, &request).await?;
     // The earliest moment is asked for again, since others of it may have been left out.
     let first = samples.first().filter(|_| samples.len() == limit);
     let next_to = first.map(|first| first.sample.time.0 + 1);
@@ -287,18 +288,17 @@ fn range(past: &Past, now: UtcMicros) -> Result<std::ops::Range<UtcMicros>, Prob
     Err(Problem::new(ErrorCode::Invalid, "must be earlier than `to`").at("from"))
 }
 
-async fn samples(
+/// Asks the database, if there is one and it answers.
+pub(in crate::gateway) async fn samples(
     gateway: &Gateway,
-    drone: &DroneId,
-    range: std::ops::Range<UtcMicros>,
-    limit: usize,
+    request: &HistoryRequest,
 ) -> Result<Vec<PastSample>, Problem> {
     let down = |detail: &'static str| {
         Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
     };
     let history = gateway.behind.history.as_ref();
     let history = history.ok_or_else(|| down("this gateway has no database"))?;
-    let samples = history.samples(drone, range, limit).await;
+    let samples = history.samples(request).await;
     samples.map_err(|error| {
         let source = error.source.to_string();
         tracing::warn!(error = %error, error.source = source, "history not read");
