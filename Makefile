@@ -23,7 +23,7 @@ BENCH ?=
 DENY_VERSION := 0.20.2
 DENY := .cache/tools/bin/cargo-deny
 
-.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference clean
+.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference schema clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -31,6 +31,7 @@ help: ## lists the targets
 
 up: ## runs everything on this machine: make up DRONES=5000 RATE=10 LOG=kafka
 	@scripts/setup.sh run
+	@scripts/graphiql.sh
 	@cargo build $(CARGO_FLAGS) --bin aerostream
 	@scripts/up.sh $(TARGET_DIR)/release/aerostream $(LOG) --drones $(DRONES) --rate $(RATE)
 
@@ -76,6 +77,10 @@ doc: ## builds the documentation of the crates
 config-reference: ## writes docs/config-reference.toml from the code
 	@UPDATE_CONFIG_REFERENCE=1 cargo test $(CARGO_FLAGS) --package aerostream --test it -- \
 		the_reference_file_is_what_the_code_says
+
+schema: ## writes docs/schema.graphql from the code
+	@UPDATE_SCHEMA=1 cargo test $(CARGO_FLAGS) --package aerostream --lib -- \
+		the_schema_file_is_what_the_code_says
 
 clean: ## removes what was built and fetched; keeps the data in var/
 	@cargo clean

@@ -23,6 +23,11 @@ if [ -z "${DATA-}" ]; then
 fi
 mkdir -p "$DATA"
 
+# The page of /graphql, if it was fetched.
+if [ -d .cache/graphiql ]; then
+    export AEROSTREAM_GATEWAY__GRAPHQL__GRAPHIQL_DIRECTORY=$PWD/.cache/graphiql
+fi
+
 broker=
 stop_broker() {
     if [ -n "$broker" ]; then

@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod dead_letter;
+pub mod graphql;
 pub mod grpc;
 pub mod history;
 pub mod http;
@@ -10,6 +11,7 @@ pub mod identity;
 pub mod ingest;
 pub mod json;
 pub mod limit;
+pub mod list;
 pub mod metrics;
 pub mod ports;
 pub mod server;

@@ -12,6 +12,8 @@
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
 //! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`ws`] | WebSockets |
+//! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`graphql`] |
+//! | `GET /graphql` | anybody | GraphiQL |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 
@@ -40,6 +42,7 @@ use tokio::net::TcpListener;
 
 use self::problem::Refusal;
 use super::auth::Caller;
+use super::graphql;
 use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
@@ -81,6 +84,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
         .route("/api/v1/tokens/revoke", post(registry::revoke))
         .merge(ws::routes())
+        .route("/graphql", get(graphql::page).post(graphql::answer))
+        .route("/graphql/{file}", get(graphql::file))
         .route("/api/v1/dead-letters", get(dead_letters::list))
         .route("/api/v1/dead-letters/{id}", get(dead_letters::show))
         .route(

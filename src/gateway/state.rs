@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::dead_letter::DeadLetters;
+use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, SocketPlace, Usage};
 use super::ports::{Drones, History};
@@ -42,6 +43,8 @@ pub struct GatewayConfig {
     pub grpc: GrpcConfig,
     /// WebSockets, on the REST door's port.
     pub ws: WsConfig,
+    /// The GraphQL door.
+    pub graphql: GraphqlConfig,
 }
 
 /// The REST door.
@@ -148,6 +151,7 @@ pub struct Gateway {
     /// Resumed feeds that may read the event log at once.
     pub(super) replays: Semaphore,
     unknown: Arc<Usage>,
+    pub(super) graphql: graphql::Door,
     auth: Authenticator,
     usage: Arc<Usage>,
     pub(super) exports: Arc<Places>,
@@ -184,6 +188,7 @@ impl Gateway {
             unknown: Arc::new(Usage::of_unknown(&config.limits)),
             replays: Semaphore::new(config.ws.replays_max),
             ingest,
+            graphql: graphql::Door::new(&config.graphql),
             behind,
             config,
         }))

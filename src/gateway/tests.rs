@@ -8,6 +8,7 @@ mod aggregator;
 mod auth;
 mod bad_input;
 mod dead_letters;
+mod graphql;
 mod grpc;
 mod history;
 mod path;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::reply::Json;
-use aerostream_actors::{DroneSummary, LiveView};
+use aerostream_actors::LiveView;
 use aerostream_domain::drone::live::Stamp;
 use aerostream_domain::{FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
@@ -26,21 +26,20 @@ use super::problem::Refusal;
 use super::{Asking, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
-use crate::gateway::auth::{Action, Principal, Scope};
+use crate::gateway::auth::Action;
 use crate::gateway::ingest::unavailable;
 use crate::gateway::json::enums::{Lower, Whole};
 use crate::gateway::json::shape::{self, Time, parse_time};
 use crate::gateway::limit::RETRY_AFTER;
 use crate::gateway::limit::{Permit, Place};
+use crate::gateway::list::{self, Listed};
 use crate::gateway::ports::{
     FieldSet, History, HistoryError, HistoryRequest, Order, PastSample, Steps,
 };
 use crate::gateway::state::{Gateway, allow, no_drone};
 
-/// Pages of actors that are looked through for one page of a caller who sees few of them.
-const ROUNDS_MAX: usize = 8;
 /// What is told of the past unless the caller says otherwise.
-const PAST_DEFAULT: Duration = Duration::from_secs(600);
+pub(in crate::gateway) const PAST_DEFAULT: Duration = Duration::from_secs(600);
 
 /// Which page.
 #[derive(Debug, Deserialize)]
@@ -61,50 +60,26 @@ pub async fn drones(
     allow(&caller.principal, Action::ReadFleet)?;
     let page = input::query(page)?;
     let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
-    let mut after = page.after.as_deref().map(input::drone_id).transpose()?;
-    let mut drones = Vec::new();
-    for _ in 0..ROUNDS_MAX {
-        let page = gateway.behind.drones.list(after, limit).await;
-        let page = page.map_err(|reason| unavailable(&reason))?;
-        after = page.next_after;
-        for summary in page.drones {
-            if drones.len() == limit {
-                break;
-            }
-            if let Some(line) = visible(&gateway, &caller.principal, &summary) {
-                drones.push(line);
-                // Where the page ends is decided by what the caller sees.
-                if drones.len() == limit {
-                    after = Some(summary.drone);
-                }
-            }
-        }
-        if after.is_none() || drones.len() == limit {
-            break;
-        }
-    }
-    let next_after = after.map(|drone| drone.to_string());
+    let after = page.after.as_deref().map(input::drone_id).transpose()?;
+    let page = list::page(&gateway, &caller.principal, after, limit, |_| true);
+    let page = page.await?;
+    let drones: Vec<Value> = page.drones.iter().map(line).collect();
+    let next_after = page.next_after.map(|drone| drone.to_string());
     Ok(Json(json!({ "drones": drones, "next_after": next_after })))
 }
 
-fn visible(gateway: &Gateway, caller: &Principal, summary: &DroneSummary) -> Option<Value> {
-    let fleet = gateway.registry().fleet_of(&summary.drone);
-    let seen = match &fleet {
-        Some(fleet) => caller.scope.contains(fleet),
-        None => caller.scope == Scope::All,
-    };
-    seen.then(|| {
-        json!({
-            "drone_id": summary.drone.as_str(),
-            "fleet_id": fleet.as_ref().map(FleetId::as_str),
-            "boot": summary.boot.map(|boot| Whole(boot.0)),
-            "received_us": summary.last_received.map(|at| at.0),
-            "latitude_deg": summary.latitude_deg,
-            "longitude_deg": summary.longitude_deg,
-            "relative_altitude_m": summary.relative_altitude_m,
-            "battery_percent": summary.battery_percent,
-            "armed": summary.armed,
-        })
+fn line(listed: &Listed) -> Value {
+    let Listed { summary, fleet } = listed;
+    json!({
+        "drone_id": summary.drone.as_str(),
+        "fleet_id": fleet.as_ref().map(FleetId::as_str),
+        "boot": summary.boot.map(|boot| Whole(boot.0)),
+        "received_us": summary.last_received.map(|at| at.0),
+        "latitude_deg": summary.latitude_deg,
+        "longitude_deg": summary.longitude_deg,
+        "relative_altitude_m": summary.relative_altitude_m,
+        "battery_percent": summary.battery_percent,
+        "armed": summary.armed,
     })
 }
 
@@ -447,6 +422,14 @@ fn range(past: &Past, now: UtcMicros) -> Result<std::ops::Range<UtcMicros>, Prob
         return Ok(from..to);
     }
     Err(Problem::new(ErrorCode::Invalid, "must be earlier than `to`").at("from"))
+}
+
+/// Asks the database, if there is one and it answers.
+pub(in crate::gateway) async fn samples(
+    gateway: &Gateway,
+    request: &HistoryRequest,
+) -> Result<Vec<PastSample>, Problem> {
+    stored(gateway)?.samples(request).await.map_err(not_read)
 }
 
 fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {

@@ -5,13 +5,16 @@ use std::marker::PhantomData;
 
 use aerostream_proto::v1;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 
 /// An enum of the wire whose names JSON has in lower case without their prefix.
 pub trait Code: Copy + TryFrom<i32> + Into<i32> {
     /// What every name begins with on the wire.
     const PREFIX: &'static str;
+    /// The name of the enum itself.
+    const NAME: &'static str;
     /// The name on the wire.
     fn wire_name(self) -> &'static str;
     /// The value behind a name of the wire.
@@ -22,6 +25,7 @@ macro_rules! codes {
     ($($name:ident = $prefix:literal),* $(,)?) => {$(
         impl Code for v1::$name {
             const PREFIX: &'static str = $prefix;
+            const NAME: &'static str = stringify!($name);
             fn wire_name(self) -> &'static str {
                 self.as_str_name()
             }
@@ -54,13 +58,18 @@ impl<T: Code> Lower<T> {
         T::try_from(number).ok().filter(|_| number != 0).map(Self)
     }
 
+    /// Every code that has a name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..).map_while(Self::of)
+    }
+
     /// The number on the wire, 0 for none.
     #[must_use]
     pub fn number(code: Option<Self>) -> i32 {
         code.map_or(0, |code| code.0.into())
     }
 
-    /// The name.
+    /// The lower-case name.
     #[must_use]
     pub fn name(self) -> String {
         let name = self.0.wire_name();
@@ -83,7 +92,7 @@ impl<T: Code> Visitor<'_> for CodeVisitor<T> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("one of ")?;
-        for (place, code) in (1..).map_while(Lower::<T>::of).enumerate() {
+        for (place, code) in Lower::<T>::all().enumerate() {
             let separator = if place > 0 { ", " } else { "" };
             write!(f, "{separator}`{}`", code.name())?;
         }
@@ -173,6 +182,23 @@ impl Visitor<'_> for RealVisitor {
             "-Infinity" => Ok(f64::NEG_INFINITY),
             _ => Err(E::invalid_type(serde::de::Unexpected::Str(text), &self)),
         }
+    }
+}
+
+/// A whole number of 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Natural(pub u32);
+
+impl From<Natural> for u32 {
+    fn from(natural: Natural) -> Self {
+        natural.0
+    }
+}
+
+impl From<u32> for Natural {
+    fn from(natural: u32) -> Self {
+        Self(natural)
     }
 }
 

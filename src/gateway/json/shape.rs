@@ -2,6 +2,7 @@
 //! the wire. Fields have the units and ranges of `telemetry.proto`.
 
 use aerostream_proto::v1;
+use async_graphql::SimpleObject;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::enums::{Lower, Object, Real32, Real64, Whole};
+use super::enums::{Lower, Natural, Object, Real32, Real64, Whole};
 
 macro_rules! group {
     (
@@ -18,7 +19,7 @@ macro_rules! group {
         $(plain { $($plain:ident: $plain_type:ty),* $(,)? })?
         $(list { $list:ident: $item:ty })?
     ) => {
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SimpleObject)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(
@@ -77,7 +78,7 @@ group! { Attitude {
 } }
 group! {
     Gnss {
-        fix_type_raw: u32, num_satellites: u32, hdop: Real32, vdop: Real32,
+        fix_type_raw: Natural, num_satellites: u32, hdop: Real32, vdop: Real32,
         horizontal_uncertainty_m: Real32, vertical_uncertainty_m: Real32,
         velocity_uncertainty_m_s: Real32,
     }
@@ -92,16 +93,16 @@ group! { Home {
     latitude_deg: Real64, longitude_deg: Real64, absolute_altitude_m: Real64, distance_m: Real32,
 } }
 group! {
-    Mission { current: u32, total: u32, distance_to_item_m: Real32 }
+    Mission { current: Natural, total: Natural, distance_to_item_m: Real32 }
     codes { state: MissionState }
 }
 group! { Health {
-    sensors_present: u32, sensors_enabled: u32, sensors_healthy: u32, cpu_load_percent: Real32,
-    vibration_m_s2: Real32, estimator_flags: u32,
+    sensors_present: Natural, sensors_enabled: Natural, sensors_healthy: Natural, cpu_load_percent: Real32,
+    vibration_m_s2: Real32, estimator_flags: Natural,
 } }
 group! { Wind { speed_m_s: Real32, direction_from_deg: Real32, vertical_m_s: Real32 } }
 group! {
-    State { armed: bool, flight_mode_raw: u32 }
+    State { armed: bool, flight_mode_raw: Natural }
     codes {
         flight_mode: FlightMode, dialect: Dialect, landed_state: LandedState,
         system_status: SystemStatus,

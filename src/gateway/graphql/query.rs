@@ -1,0 +1,66 @@
+//! What can be asked.
+
+use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Result};
+
+use super::drone::{Drone, DroneConnection, DroneFilter};
+use super::session::Session;
+use super::summary::FleetSummary;
+use crate::gateway::summary::Asking;
+
+/// The schema of the door.
+pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// Builds the schema.
+#[must_use]
+pub fn schema() -> Schema {
+    // What a query may be was judged before the library sees it; see `cost`.
+    Schema::build(Query, EmptyMutation, EmptySubscription).finish()
+}
+
+/// What can be asked.
+#[derive(Debug)]
+pub struct Query;
+
+/// What can be asked. Whoever may not see something is told that it is not there.
+#[Object]
+impl Query {
+    /// A drone that is enrolled or was heard.
+    async fn drone(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The drone's id.")] id: ID,
+    ) -> Result<Option<Drone>> {
+        Ok(Some(Drone::find(Session::of(context), &id).await?))
+    }
+
+    /// Drones that were heard and that the caller may see, in the order of their ids.
+    async fn drones(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Entries of the page; 100 if not said.")] first: Option<i32>,
+        #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which drones; all if not said.")] filter: Option<DroneFilter>,
+    ) -> Result<Option<DroneConnection>> {
+        let page = DroneConnection::page(Session::of(context), first, after, filter);
+        Ok(Some(page.await?))
+    }
+
+    /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.
+    async fn fleet_summary(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "One fleet; all that the caller sees if not said.")] fleet: Option<ID>,
+        #[graphql(desc = "Side of the cells of a map, degrees; no map if not said.")]
+        cell_deg: Option<f64>,
+        #[graphql(desc = "Seconds within which a drone counts as heard.")] within_s: Option<i32>,
+    ) -> Result<Option<FleetSummary>> {
+        let asking = Asking {
+            fleet: fleet.map(|fleet| fleet.0),
+            cell_deg,
+            within_s: within_s.map(|within| u64::try_from(within).unwrap_or(0)),
+        };
+        Ok(Some(
+            FleetSummary::ask(Session::of(context), &asking).await?,
+        ))
+    }
+}
