@@ -1,16 +1,19 @@
 //! The past by GraphQL: which pages, and what the database is asked for.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use aerostream_domain::sample::{Content, Position, State};
-use aerostream_domain::{BootId, RecordedSample, Seq, TimeBasis, UtcMicros};
+use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, TimeBasis, UtcMicros};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::super::support::start;
 use super::error;
 use crate::gateway::auth::Role;
-use crate::gateway::ports::{FieldSet, History, HistoryError, HistoryRequest, Order, PastSample};
+use crate::gateway::ports::{
+    FieldSet, FlatRow, History, HistoryError, HistoryRequest, Order, PastSample, Steps, Summary,
+};
 use crate::gateway::{graphql, http};
 
 /// A history of samples a second apart, which remembers what it was asked.
@@ -47,6 +50,22 @@ impl History for Past {
         };
         let all = (0..10).map(sample).filter(within);
         Ok(all.take(request.limit).collect())
+    }
+
+    async fn rows(&self, _: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError> {
+        unreachable!("GraphQL tells samples")
+    }
+
+    async fn summaries(&self, _: &DroneId, _: Steps) -> Result<Vec<Summary>, HistoryError> {
+        unreachable!("GraphQL tells samples")
+    }
+
+    async fn estimate(&self, _: &DroneId, _: Range<UtcMicros>) -> Result<u64, HistoryError> {
+        unreachable!("GraphQL tells samples")
+    }
+
+    async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
+        unreachable!("GraphQL tells samples")
     }
 }
 
