@@ -7,6 +7,7 @@ mod chaos;
 mod config;
 mod event_log;
 mod faults;
+mod graphql;
 mod harness;
 mod planted_faults;
 mod telemetry_path;
