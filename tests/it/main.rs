@@ -8,6 +8,7 @@ mod config;
 mod event_log;
 mod faults;
 mod feed;
+mod graphql;
 mod harness;
 mod planted_faults;
 mod telemetry_path;
