@@ -28,6 +28,8 @@ pub enum Rejoin {
     Stuck,
     /// A partition is not the client's any more and nobody was told.
     Lost,
+    /// Everything was taken from the member and no assignment followed.
+    Forgotten,
     /// A broker said for a moment that an offset is outside.
     Offset,
 }
@@ -38,6 +40,7 @@ impl Rejoin {
             Self::Stalled => "stalled",
             Self::Stuck => "stuck",
             Self::Lost => "lost",
+            Self::Forgotten => "forgotten",
             Self::Offset => "offset",
         }
     }

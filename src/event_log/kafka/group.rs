@@ -37,6 +37,8 @@ use crate::event_log::metrics::{self, Rejoin};
 /// How long a member may be silent before the group goes on without it, in milliseconds: longer
 /// than any outage of the database that a worker waits out in one call.
 const POLL_INTERVAL_MS_MAX: &str = "600000";
+/// Sessions that the group may take for an assignment.
+const ASSIGN_SESSIONS_MAX: u32 = 3;
 /// How long a partition that was assigned may take until it can be started.
 const SEEK_MAX: Duration = Duration::from_secs(5);
 /// Between two attempts.
@@ -220,8 +222,20 @@ impl Member {
         judge_passing(topic, error)
     }
 
-    /// Looks for partitions that stand still, once in a while.
+    /// Looks for partitions that stand still, once in a while, and for an assignment that does not
+    /// come although brokers can be reached.
     async fn look_for_stalls(&mut self) {
+        let session = Duration::from_millis(self.clients.config.session_timeout_ms.into());
+        let overdue = self
+            .consumer()
+            .is_ok_and(|consumer| consumer.context().is_overdue(session * ASSIGN_SESSIONS_MAX));
+        if overdue {
+            let any = self.topics.iter().map(|topic| (*topic, Partition(0)));
+            if self.clients.bounds(any.collect()).await.is_ok() {
+                self.break_off(Rejoin::Forgotten, &[]);
+                return;
+            }
+        }
         let asked = self.watch.to_ask(&self.started, Instant::now());
         if asked.is_empty() {
             return;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aerostream_log::Partition;
 use rdkafka::client::ClientContext;
@@ -10,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use tokio::time::Instant;
 
 use super::super::client::{Clients, Quiet};
 use super::Held;
@@ -34,6 +36,9 @@ pub(super) struct Rebalances {
     clients: Arc<Clients>,
     /// At most two a rebalance, and no rebalance ends before the member polls on.
     changes: Mutex<VecDeque<Change>>,
+    /// Since when the group owes the member an assignment, be it an empty one: since it joined, or
+    /// since something was taken from it.
+    owed_since: Mutex<Option<Instant>>,
 }
 
 impl Rebalances {
@@ -41,7 +46,24 @@ impl Rebalances {
         Self {
             clients: Arc::clone(clients),
             changes: Mutex::default(),
+            owed_since: Mutex::new(Some(Instant::now())),
         }
+    }
+
+    /// True if the group has owed an assignment for so long; then it is given as much time again.
+    pub(super) fn is_overdue(&self, patience: Duration) -> bool {
+        let mut owed = self.owed();
+        let overdue = owed.is_some_and(|since| since.elapsed() >= patience);
+        if overdue {
+            *owed = Some(Instant::now());
+        }
+        overdue
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.owed_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn changes(&self) -> MutexGuard<'_, VecDeque<Change>> {
@@ -102,6 +124,7 @@ impl ConsumerContext for Rebalances {
         if let Err(error) = done {
             tracing::error!(%error, "kafka rebalance failed");
         }
+        *self.owed() = (!assigned).then(Instant::now);
         if held.is_empty() {
             return;
         }
