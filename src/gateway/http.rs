@@ -11,14 +11,17 @@
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
+//! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
 pub mod body;
 pub mod input;
+pub mod openapi;
 pub mod probe;
 pub mod problem;
 pub mod read;
 pub mod registry;
 pub mod reply;
+pub mod route;
 pub mod telemetry;
 
 use std::future::Future;
@@ -27,12 +30,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, State};
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::routing::{get, patch, post};
+use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::problem::Refusal;
+use self::route::Route;
 use super::auth::Caller;
 use super::limit::Permit;
 use super::server::{self, Protocol};
@@ -53,25 +58,70 @@ pub async fn serve(
     server::serve(listener, router, (Protocol::Http1, &config), shutdown).await
 }
 
-/// Every route of the REST door.
-pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/", get(probe::root))
-        .route("/healthz", get(probe::healthz))
-        .route("/readyz", get(probe::readyz))
-        .route("/metrics", get(probe::metrics))
-        .route("/api/v1/telemetry", post(telemetry::ingest))
-        .route("/api/v1/drones", get(read::drones).post(registry::enrol))
-        .route("/api/v1/drones/{id}", get(read::drone))
-        .route("/api/v1/drones/{id}/telemetry", get(read::past))
-        .route("/api/v1/drones/{id}/retire", post(registry::retire))
-        .route(
+/// Every route of the REST door, in the order in which it is told about.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::post(
+            "/api/v1/telemetry",
+            telemetry::ingest,
+            openapi::telemetry::ingest,
+        ),
+        Route::get("/api/v1/drones", read::drones, openapi::drones::list),
+        Route::post("/api/v1/drones", registry::enrol, openapi::drones::enrol),
+        Route::get("/api/v1/drones/{id}", read::drone, openapi::drones::live),
+        Route::get(
+            "/api/v1/drones/{id}/telemetry",
+            read::past,
+            openapi::drones::past,
+        ),
+        Route::post(
+            "/api/v1/drones/{id}/retire",
+            registry::retire,
+            openapi::drones::retire,
+        ),
+        Route::get("/api/v1/fleets", registry::fleets, openapi::fleets::list),
+        Route::post(
             "/api/v1/fleets",
-            get(registry::fleets).post(registry::create_fleet),
-        )
-        .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
-        .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
-        .route("/api/v1/tokens/revoke", post(registry::revoke))
+            registry::create_fleet,
+            openapi::fleets::create,
+        ),
+        Route::patch(
+            "/api/v1/fleets/{id}",
+            registry::change_fleet,
+            openapi::fleets::change,
+        ),
+        Route::get(
+            "/api/v1/fleets/{id}/drones",
+            registry::fleet_drones,
+            openapi::fleets::drones,
+        ),
+        Route::post(
+            "/api/v1/tokens/revoke",
+            registry::revoke,
+            openapi::fleets::revoke,
+        ),
+        Route::get("/", probe::root, openapi::probes::root),
+        Route::get("/healthz", probe::healthz, openapi::probes::healthz),
+        Route::get("/readyz", probe::readyz, openapi::probes::readyz),
+        Route::get("/metrics", probe::metrics, openapi::probes::metrics),
+        Route::get(openapi::DOCUMENT, openapi::serve, openapi::probes::document),
+        Route::door(
+            Method::GET,
+            openapi::page::PAGE,
+            get(openapi::page::page),
+            "a page to read about the calls and to try them",
+        ),
+        Route::part(openapi::page::FILES, get(openapi::page::file)),
+    ]
+}
+
+/// Serves every route of the REST door.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| route.into_router(router));
+    router
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,

@@ -7,6 +7,7 @@
 mod auth;
 mod bad_input;
 mod grpc;
+mod openapi;
 mod path;
 mod registry;
 mod roles;
