@@ -15,13 +15,15 @@ LOG ?= embedded
 # Of `make fuzz`: generated inputs per property.
 CASES ?= 20000
 
+# Of `make proto-check`: the commit whose records and clients must still be understood.
+AGAINST ?= HEAD
 # Of `make bench`: names of benches, all unless set.
 BENCH ?=
 
 DENY_VERSION := 0.20.2
 DENY := .cache/tools/bin/cargo-deny
 
-.PHONY: help up build test bench chaos audit fuzz fmt lint doc config-reference openapi clean
+.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference openapi clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -52,12 +54,15 @@ fuzz: ## property tests with CASES generated inputs each
 	@scripts/setup.sh run
 	@PROPTEST_CASES=$(CASES) cargo test $(CARGO_FLAGS) --workspace --lib
 
-audit: $(DENY) ## checks the dependencies' advisories, licences and sources
-	@$(DENY) check
+audit: $(DENY) ## checks the dependencies' advisories, licences, versions and sources
+	@scripts/audit.sh $(DENY)
 
 $(DENY):
 	@echo "installing cargo-deny $(DENY_VERSION) into .cache/tools, some minutes" >&2
 	@cargo install --locked --root .cache/tools --version $(DENY_VERSION) cargo-deny
+
+proto-check: ## lints the wire and compares it with a commit: make proto-check AGAINST=main
+	@scripts/proto_check.sh $(AGAINST)
 
 fmt: ## formats the code
 	@cargo fmt --all

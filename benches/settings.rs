@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use aerostream_domain::ShardCount;
+use anyhow::Context;
+
 /// The environment variable's value, or the default when it is not set.
 ///
 /// # Errors
@@ -13,6 +16,12 @@ pub fn setting<T: FromStr>(name: &str, default: T) -> anyhow::Result<T> {
             .map_err(|_| anyhow::anyhow!("{name}={text} cannot be used")),
         Err(_) => Ok(default),
     }
+}
+
+/// Shards of the cluster that is measured: `SHARDS`, as many as by default unless set.
+pub fn shards() -> anyhow::Result<ShardCount> {
+    let count = setting("SHARDS", ShardCount::DEFAULT.get())?;
+    ShardCount::new(count).with_context(|| format!("SHARDS={count} cannot be used"))
 }
 
 /// Event logs that a bench runs over: `LOG=embedded`, `LOG=kafka`, or both.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aerostream::private_postgres::{self, PrivatePostgres};
-use aerostream_domain::ShardCount;
 use anyhow::Context;
 
 use crate::cpu::Processes;
 use crate::harness::support::aerostream::{Aerostream, command};
 use crate::harness::support::{Servers, directory};
 use crate::http::Connection;
+use crate::settings::shards;
 
 /// Pause between two looks at the counters.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -48,7 +48,7 @@ impl Database {
             ..Default::default()
         };
         let pool = aerostream::store::connect_lazily(&config)?;
-        aerostream::store::migrate(&pool, ShardCount::DEFAULT).await?;
+        aerostream::store::migrate(&pool, shards()?).await?;
         pool.close().await;
         Ok(())
     }
@@ -89,6 +89,7 @@ impl Stack {
             format!("postgres.url={}", database.url()),
             "gateway.http.address=127.0.0.1:0".to_owned(),
             "gateway.grpc.address=127.0.0.1:0".to_owned(),
+            format!("node.shards={}", shards()?.get()),
         ];
         if log == "kafka" {
             let broker = Broker::fresh().await;

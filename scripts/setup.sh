@@ -47,6 +47,8 @@ check_build() {
     have make || want make "builds the Kafka client"
     have pkg-config || want pkg-config "finds the libraries to link with"
     has_header libssl || want libssl-dev "TLS of the Kafka client"
+    [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+        want ca-certificates "tells whom packages and crates come from"
     has_header zlib || want zlib1g-dev "compression of the Kafka client"
 }
 

@@ -50,6 +50,8 @@ enum Command {
     Drone(role::drone::Options),
     /// Issues, inspects and revokes tokens
     Token(role::token::Options),
+    /// Lists, shows and replays dead letters
+    Dlq(role::dlq::Options),
     /// Prints the settings in effect and where each one comes from
     Config(role::config::Arguments),
     /// Prints a script that completes these command lines in a shell
@@ -94,6 +96,7 @@ impl Cli {
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),
                 Command::Drone(options) => succeed(role::drone::run(options).await),
                 Command::Token(options) => succeed(role::token::run(options).await),
+                Command::Dlq(options) => succeed(role::dlq::run(options).await),
                 Command::Config(_) | Command::Completions(_) => Ok(ExitCode::SUCCESS),
             }
         })

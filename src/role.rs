@@ -1,6 +1,7 @@
 //! One file per subcommand; the only place that wires components.
 
 pub mod config;
+pub mod dlq;
 pub mod drone;
 pub mod fleet;
 pub mod migrate;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use aerostream::event_log::embedded::{self, EmbeddedLog};
 use aerostream::event_log::kafka::{self, KafkaLog};
-use aerostream_domain::ShardCount;
 use aerostream_log::{Append, EventLog, Partition, Topic};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 use super::load::PRECISION;
 use super::{AT_ONCE, Answers};
 use crate::harness::support::directory;
+use crate::settings::shards;
 use crate::stack::Broker;
 
 /// Bytes of a record, as many as a record of one sample has.
@@ -38,7 +38,7 @@ pub async fn run(log: &str, time: Duration) -> anyhow::Result<Answers> {
 }
 
 async fn open(log: &str) -> anyhow::Result<Arc<dyn EventLog>> {
-    let shards = ShardCount::DEFAULT;
+    let shards = shards()?;
     if log == "embedded" {
         let config = embedded::Config {
             directory: directory("bare").join("log"),
@@ -65,7 +65,7 @@ async fn produce(
     let mut latency_us = Histogram::new(PRECISION)?;
     let record = Append {
         topic: Topic::Telemetry,
-        partition: Partition(number as u16 % ShardCount::DEFAULT.get()),
+        partition: Partition(number as u16 % shards()?.get()),
         key: Bytes::from(format!("bare-{number}")),
         payload: Bytes::from(vec![0; RECORD]),
     };

@@ -5,9 +5,15 @@ use aerostream_domain::{
     TelemetryRecord, UtcMicros,
 };
 
+use bytes::BufMut;
+use prost::Message;
+
 use crate::refuse::{drone_id, each, narrow, node_id, required, under};
 use crate::v1;
 use crate::v1::telemetry_event::Kind;
+
+/// More than the bytes of an everyday sample.
+const SAMPLE_BYTES: usize = 256;
 
 impl TryFrom<v1::TelemetryEvent> for TelemetryEntry {
     type Error = Refusal;
@@ -30,7 +36,7 @@ impl TryFrom<v1::TelemetryEvent> for TelemetryEntry {
 impl From<TelemetryEntry> for v1::TelemetryEvent {
     fn from(entry: TelemetryEntry) -> Self {
         match entry {
-            TelemetryEntry::Batch(record) => record.into(),
+            TelemetryEntry::Batch(record) => (&record).into(),
             TelemetryEntry::Claim { epoch, claim } => Self {
                 epoch: Some(epoch.into()),
                 kind: Some(Kind::Claim(claim.into())),
@@ -39,8 +45,8 @@ impl From<TelemetryEntry> for v1::TelemetryEvent {
     }
 }
 
-impl From<TelemetryRecord> for v1::TelemetryEvent {
-    fn from(record: TelemetryRecord) -> Self {
+impl From<&TelemetryRecord> for v1::TelemetryEvent {
+    fn from(record: &TelemetryRecord) -> Self {
         Self {
             epoch: Some(record.epoch.into()),
             kind: Some(Kind::Batch(v1::DroneBatch {
@@ -48,10 +54,43 @@ impl From<TelemetryRecord> for v1::TelemetryEvent {
                 boot: record.boot.0,
                 power_up_us: record.power_up.0,
                 received_us: record.received.0,
-                samples: record.samples.into_iter().map(Into::into).collect(),
+                samples: record.samples.iter().map(Into::into).collect(),
             })),
         }
     }
+}
+
+/// Writes the bytes of `v1::TelemetryEvent::from(record)` sample by sample, so that no record is
+/// ever there twice.
+pub fn write_record(record: &TelemetryRecord, out: &mut Vec<u8>) {
+    const BATCH: u8 = (2 << 3) | LENGTH_DELIMITED;
+    const SAMPLES: u8 = (5 << 3) | LENGTH_DELIMITED;
+    const LENGTH_DELIMITED: u8 = 2;
+    let mut batch = Vec::with_capacity(SAMPLE_BYTES * (1 + record.samples.len()));
+    let head = v1::DroneBatch {
+        drone_id: record.drone.as_str().to_owned(),
+        boot: record.boot.0,
+        power_up_us: record.power_up.0,
+        received_us: record.received.0,
+        samples: Vec::new(),
+    };
+    head.encode_raw(&mut batch);
+    for sample in &record.samples {
+        let sample = v1::RecordedSample::from(sample);
+        let length = sample.encoded_len();
+        batch.put_u8(SAMPLES);
+        prost::encoding::encode_varint(length as u64, &mut batch);
+        sample.encode_raw(&mut batch);
+    }
+    let event = v1::TelemetryEvent {
+        epoch: Some(record.epoch.into()),
+        kind: None,
+    };
+    event.encode_raw(out);
+    out.reserve(batch.len() + 16);
+    out.put_u8(BATCH);
+    prost::encoding::encode_varint(batch.len() as u64, out);
+    out.extend_from_slice(&batch);
 }
 
 impl From<v1::Epoch> for Epoch {

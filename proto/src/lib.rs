@@ -18,6 +18,7 @@ mod refuse;
 mod tests;
 
 pub use batch::{DecodedBatch, RefusedBatch, RefusedSample, batch_from_wire, batch_to_wire};
+pub use event::write_record;
 
 /// Generated messages and services of package `aerostream.v1`.
 #[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]

@@ -32,7 +32,7 @@ impl From<LiveState> for v1::LiveState {
             boot: live.boot.map(|boot| boot.0),
             power_up_us: live.power_up.map(|power_up| power_up.0),
             newest: live.newest.map(Into::into),
-            groups: Some(content_to_wire(live.groups)),
+            groups: Some(content_to_wire(&live.groups)),
             stamps: Some(live.stamps.into()),
             received_us: live.received.map(|received| received.0),
             samples: live.samples,

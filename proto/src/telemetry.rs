@@ -1,6 +1,6 @@
 //! `v1::Sample` and the domain's [`Sample`] and [`RecordedSample`].
 //!
-//! Both directions move what they are given.
+//! What comes from the wire is moved; what goes there is read, since its owner goes on with it.
 
 mod codes;
 mod extras;
@@ -29,7 +29,7 @@ impl From<Sample> for v1::Sample {
             seq: Some(sample.seq),
             utc_us: sample.utc.map(|utc| utc.0),
             since_boot_us: sample.since_boot.map(|since| since.0),
-            ..content_to_wire(sample.content)
+            ..content_to_wire(&sample.content)
         }
     }
 }
@@ -60,15 +60,15 @@ impl TryFrom<v1::RecordedSample> for RecordedSample {
     }
 }
 
-impl From<RecordedSample> for v1::RecordedSample {
-    fn from(recorded: RecordedSample) -> Self {
+impl From<&RecordedSample> for v1::RecordedSample {
+    fn from(recorded: &RecordedSample) -> Self {
         Self {
             time_us: recorded.time.0,
             basis: v1::TimeBasis::from(recorded.basis).into(),
             sample: Some(v1::Sample {
                 seq: Some(recorded.seq.0),
                 since_boot_us: recorded.since_boot.map(|since| since.0),
-                ..content_to_wire(recorded.content)
+                ..content_to_wire(&recorded.content)
             }),
         }
     }
@@ -137,28 +137,28 @@ pub(crate) fn content_from_wire(wire: &mut v1::Sample) -> Result<Content, Refusa
 }
 
 /// A sample without identity and clocks.
-pub(crate) fn content_to_wire(content: Content) -> v1::Sample {
+pub(crate) fn content_to_wire(content: &Content) -> v1::Sample {
     v1::Sample {
         seq: None,
         utc_us: None,
         since_boot_us: None,
-        kind: content.kind,
+        kind: content.kind.clone(),
         position: content.position.map(Into::into),
         velocity: content.velocity.map(Into::into),
         attitude: content.attitude.map(Into::into),
-        gnss: content.gnss.into_iter().map(Into::into).collect(),
-        battery: content.battery.into_iter().map(Into::into).collect(),
+        gnss: content.gnss.iter().copied().map(Into::into).collect(),
+        battery: content.battery.iter().map(Into::into).collect(),
         link: content.link.map(Into::into),
         home: content.home.map(Into::into),
         mission: content.mission.map(Into::into),
         health: content.health.map(Into::into),
         wind: content.wind.map(Into::into),
         state: content.state.map(Into::into),
-        text: content.text.map(|text| v1::Text {
+        text: content.text.as_ref().map(|text| v1::Text {
             severity: text.severity.map(u32::from),
-            text: text.text,
+            text: text.text.clone(),
         }),
-        extras: extras::to_wire(content.extras),
-        raw: content.raw,
+        extras: extras::to_wire(&content.extras),
+        raw: content.raw.clone(),
     }
 }

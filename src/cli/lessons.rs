@@ -328,6 +328,67 @@ pub const LESSONS: &[Lesson] = &[
         ],
     ),
     lesson(
+        "dlq",
+        "Lists, shows and replays dead letters: what a gateway, an actor or a worker refused for \
+         its content, with the reason. The caller's token is an administrator's, from --token-file \
+         or AEROSTREAM_TOKEN_FILE.",
+        &[
+            (
+                "What was refused, newest first",
+                "aerostream dlq --token-file var/tokens/admin list",
+            ),
+            (
+                "Why, and what it was",
+                "aerostream dlq --token-file var/tokens/admin show 2-17",
+            ),
+        ],
+    ),
+    lesson(
+        "dlq list",
+        "Lists dead letters, newest first, one JSON object a line.",
+        &[
+            (
+                "Of one drone, refused for one reason",
+                "aerostream dlq --token-file var/tokens/admin list --drone alpha \
+                 --code out_of_range",
+            ),
+            (
+                "Of one day",
+                "aerostream dlq --token-file var/tokens/admin list --from 2026-05-01T00:00:00Z \
+                 --to 2026-05-02T00:00:00Z",
+            ),
+        ],
+    ),
+    lesson(
+        "dlq show",
+        "Shows why something was refused, and what it was.",
+        &[
+            (
+                "A letter of the list",
+                "aerostream dlq --token-file var/tokens/admin show 2-17",
+            ),
+            (
+                "Through another gateway",
+                "aerostream dlq --url http://gateway:8080 --token-file token show 0-3",
+            ),
+        ],
+    ),
+    lesson(
+        "dlq replay",
+        "Sends what was refused again, to be judged as it is now, such as after its drone was \
+         enrolled. The letters stay; sending them twice stores them once.",
+        &[
+            (
+                "One letter",
+                "aerostream dlq --token-file var/tokens/admin replay 2-17",
+            ),
+            (
+                "Several",
+                "aerostream dlq --token-file var/tokens/admin replay 2-17 2-18 0-3",
+            ),
+        ],
+    ),
+    lesson(
         "config",
         "Prints the settings in effect and where each one comes from: defaults, file, \
          environment, command line. Secrets are not shown.",

@@ -60,7 +60,7 @@ impl Role {
             Action::SendTelemetry => matches!(self, Self::Drone | Self::Relay),
             Action::ReadDrone => !matches!(self, Self::Relay),
             Action::ReadFleet => matches!(self, Self::Viewer | Self::Operator | Self::Admin),
-            Action::ChangeRegistry => matches!(self, Self::Admin),
+            Action::ChangeRegistry | Action::HandleDeadLetters => matches!(self, Self::Admin),
         }
     }
 }
@@ -93,6 +93,8 @@ pub enum Action {
     ReadFleet,
     /// Create and change fleets, enrol and retire drones, revoke tokens.
     ChangeRegistry,
+    /// Read dead letters, and send them again.
+    HandleDeadLetters,
 }
 
 /// The fleets that a token reaches.

@@ -1,5 +1,8 @@
 //! What was refused for its content, kept durably before anybody is told that it was refused.
 
+pub mod find;
+pub mod replay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +10,7 @@ use aerostream_domain::{DroneId, UtcMicros};
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
 use aerostream_log::{Append, EventLog, Partition, Topic};
 use aerostream_proto::v1;
+pub use aerostream_proto::v1::DeadLetterContent as Content;
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -48,6 +52,7 @@ pub struct Letter {
     pub detail: String,
     pub raw: Bytes,
     pub encoding: Encoding,
+    pub content: Content,
 }
 
 /// Writes dead letters.
@@ -131,5 +136,6 @@ fn to_wire(letter: Letter, principal: &str, at: UtcMicros) -> v1::DeadLetter {
         detail: letter.detail,
         raw,
         encoding: letter.encoding.as_str().to_owned(),
+        content: letter.content.into(),
     }
 }

@@ -10,10 +10,12 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 //! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
 pub mod body;
+pub mod dead_letters;
 pub mod input;
 pub mod openapi;
 pub mod probe;
@@ -22,6 +24,7 @@ pub mod read;
 pub mod registry;
 pub mod reply;
 pub mod route;
+pub mod table;
 pub mod telemetry;
 
 use std::future::Future;
@@ -29,15 +32,12 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, State};
-use axum::http::Method;
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::problem::Refusal;
-use self::route::Route;
 use super::auth::Caller;
 use super::limit::Permit;
 use super::server::{self, Protocol};
@@ -58,67 +58,9 @@ pub async fn serve(
     server::serve(listener, router, (Protocol::Http1, &config), shutdown).await
 }
 
-/// Every route of the REST door, in the order in which it is told about.
-#[must_use]
-pub fn routes() -> Vec<Route> {
-    vec![
-        Route::post(
-            "/api/v1/telemetry",
-            telemetry::ingest,
-            openapi::telemetry::ingest,
-        ),
-        Route::get("/api/v1/drones", read::drones, openapi::drones::list),
-        Route::post("/api/v1/drones", registry::enrol, openapi::drones::enrol),
-        Route::get("/api/v1/drones/{id}", read::drone, openapi::drones::live),
-        Route::get(
-            "/api/v1/drones/{id}/telemetry",
-            read::past,
-            openapi::drones::past,
-        ),
-        Route::post(
-            "/api/v1/drones/{id}/retire",
-            registry::retire,
-            openapi::drones::retire,
-        ),
-        Route::get("/api/v1/fleets", registry::fleets, openapi::fleets::list),
-        Route::post(
-            "/api/v1/fleets",
-            registry::create_fleet,
-            openapi::fleets::create,
-        ),
-        Route::patch(
-            "/api/v1/fleets/{id}",
-            registry::change_fleet,
-            openapi::fleets::change,
-        ),
-        Route::get(
-            "/api/v1/fleets/{id}/drones",
-            registry::fleet_drones,
-            openapi::fleets::drones,
-        ),
-        Route::post(
-            "/api/v1/tokens/revoke",
-            registry::revoke,
-            openapi::fleets::revoke,
-        ),
-        Route::get("/", probe::root, openapi::probes::root),
-        Route::get("/healthz", probe::healthz, openapi::probes::healthz),
-        Route::get("/readyz", probe::readyz, openapi::probes::readyz),
-        Route::get("/metrics", probe::metrics, openapi::probes::metrics),
-        Route::get(openapi::DOCUMENT, openapi::serve, openapi::probes::document),
-        Route::door(
-            Method::GET,
-            openapi::page::PAGE,
-            get(openapi::page::page),
-            "a page to read about the calls and to try them",
-        ),
-        Route::part(openapi::page::FILES, get(openapi::page::file)),
-    ]
-}
-
 /// Serves every route of the REST door.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let router = routes()
+    let router = table::routes()
         .into_iter()
         .fold(Router::new(), |router, route| route.into_router(router));
     router
@@ -169,6 +111,22 @@ impl FromRequestParts<Arc<Gateway>> for Asking {
         let mut permit = gateway.permit(&caller);
         permit.enter()?;
         Ok(Self(caller, permit))
+    }
+}
+
+/// A part of the path.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let segment = Path::from_request_parts(parts, state).await;
+        segment.map(|Path(segment)| Self(segment)).map_err(|error| {
+            let problem = Problem::new(ErrorCode::Malformed, error.body_text());
+            problem.at("path").into()
+        })
     }
 }
 

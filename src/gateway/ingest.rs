@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::auth::Caller;
-use super::dead_letter::{DeadLetters, Encoding, Letter};
+use super::dead_letter::{Content, DeadLetters, Encoding, Letter};
 use super::identity::ReceivedIdentity;
 use super::limit::RETRY_AFTER;
 use super::metrics::{self, Door};
@@ -225,6 +225,10 @@ impl Ingest {
             detail: refusal.detail.clone(),
             raw: raw.whole(),
             encoding: raw.encoding(),
+            content: match raw {
+                Raw::Json(samples) if samples.len() == 1 => Content::Sample,
+                _ => Content::Batch,
+            },
         };
         match self.keep(arrival, vec![letter]).await {
             Ok(()) => Problem::new(ErrorCode::Invalid, refusal.detail).at(refusal.field),
@@ -237,6 +241,10 @@ impl Ingest {
     /// # Errors
     /// They could not be kept; the sender is to try again.
     pub async fn keep(&self, arrival: Arrival<'_>, letters: Vec<Letter>) -> Result<(), Problem> {
+        if arrival.door == Door::Replay {
+            // The letter that is replayed stays where it is.
+            return Ok(());
+        }
         self.letters
             .keep(arrival.caller, arrival.received, letters)
             .await
@@ -369,6 +377,7 @@ impl Ingest {
                 .map(std::mem::take)
                 .unwrap_or_default(),
             encoding: raw.encoding(),
+            content: Content::Sample,
         });
         self.keep(arrival, letters.collect()).await
     }

@@ -8,7 +8,7 @@ use crate::error::ErrorCode;
 
 /// Samples by what became of them: `acknowledged`, `repeated`, `refused`, `retry`, `denied`.
 pub const SAMPLES: &str = "aerostream_gateway_samples_total";
-/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`.
+/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `replay`.
 pub const BATCHES: &str = "aerostream_gateway_batches_total";
 /// Problems answered, by code.
 pub const PROBLEMS: &str = "aerostream_gateway_problems_total";
@@ -33,6 +33,8 @@ pub enum Door {
     Rest,
     GrpcUnary,
     GrpcStream,
+    /// A dead letter, sent again by an administrator.
+    Replay,
 }
 
 impl Door {
@@ -41,6 +43,7 @@ impl Door {
             Self::Rest => "rest",
             Self::GrpcUnary => "grpc_unary",
             Self::GrpcStream => "grpc_stream",
+            Self::Replay => "replay",
         }
     }
 }

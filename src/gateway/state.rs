@@ -55,6 +55,9 @@ pub struct HttpConfig {
     pub page_max: usize,
     /// Most samples of an answer about the past. Default: 10,000.
     pub history_max: usize,
+    /// Most dead letters that one question looks through; a page that ends for this says where to
+    /// go on. Default: 20,000.
+    pub dead_letter_scan_max: usize,
 }
 
 impl Default for HttpConfig {
@@ -67,6 +70,7 @@ impl Default for HttpConfig {
             body_timeout_ms: 10_000,
             page_max: 1000,
             history_max: 10_000,
+            dead_letter_scan_max: 20_000,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod auth;
 mod bad_input;
+mod dead_letters;
 mod grpc;
 mod openapi;
 mod path;

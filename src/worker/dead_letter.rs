@@ -5,6 +5,7 @@ use aerostream_domain::DroneId;
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
 use aerostream_log::{Append, EventLog, Partition, Record, Topic, encode};
 use aerostream_proto::v1;
+use aerostream_proto::v1::DeadLetterContent as Content;
 use bytes::Bytes;
 use futures::future::try_join_all;
 
@@ -27,7 +28,7 @@ pub struct Subject {
 /// A record as it came.
 pub fn of_record(record: &Record, reason: Reason) -> Append {
     let raw = record.payload.clone();
-    letter(record, Subject::default(), reason, raw, "record")
+    letter(record, Subject::default(), reason, (raw, Content::Record))
 }
 
 /// One sample of a record.
@@ -38,10 +39,19 @@ pub fn of_sample(
     reason: Reason,
 ) -> Append {
     let raw = prost::Message::encode_to_vec(sample).into();
-    letter(record, subject, reason, raw, "protobuf")
+    letter(record, subject, reason, (raw, Content::RecordedSample))
 }
 
-fn letter(record: &Record, subject: Subject, reason: Reason, raw: Bytes, encoding: &str) -> Append {
+fn letter(
+    record: &Record,
+    subject: Subject,
+    reason: Reason,
+    (raw, content): (Bytes, Content),
+) -> Append {
+    let encoding = match content {
+        Content::Record => "record",
+        _ => "protobuf",
+    };
     let drone = subject.drone.map(|drone| drone.to_string());
     let key = Bytes::from(drone.clone().unwrap_or_default());
     let (topic, partition) = (record.topic, record.partition);
@@ -59,6 +69,7 @@ fn letter(record: &Record, subject: Subject, reason: Reason, raw: Bytes, encodin
         ),
         raw,
         encoding: encoding.to_owned(),
+        content: content.into(),
     };
     Append {
         topic: Topic::DeadLetters,

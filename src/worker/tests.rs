@@ -74,7 +74,7 @@ async fn append(log: &MemoryLog, topic: Topic, partition: u16, payload: Bytes) {
 }
 
 async fn append_batch(log: &MemoryLog, partition: u16, record: TelemetryRecord) {
-    let event = v1::TelemetryEvent::from(record);
+    let event = v1::TelemetryEvent::from(&record);
     append(log, Topic::Telemetry, partition, encode(&event)).await;
 }
 

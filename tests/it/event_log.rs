@@ -74,6 +74,19 @@ async fn kafka_with_unsafe_settings_is_refused() {
         }
         other => panic!("expected Unsafe, got {other:?}"),
     }
+    // What another program made shorter is found at the next start.
+    config.retention.telemetry_hours += 1;
+    match KafkaLog::start(config.clone(), shards()).await.map(|_| ()) {
+        Err(StartError::Unsafe(wrong)) => {
+            let said = wrong.join("\n");
+            assert!(said.contains("telemetry has retention.ms="), "{said}");
+            assert!(said.contains("it must be at least"), "{said}");
+        }
+        other => panic!("expected Unsafe, got {other:?}"),
+    }
+    config.retention.telemetry_hours -= 2;
+    start(&config).await;
+    config.retention.telemetry_hours += 1;
     config.single_broker = false;
     match KafkaLog::start(config.clone(), shards()).await.map(|_| ()) {
         Err(StartError::Unsafe(wrong)) => {

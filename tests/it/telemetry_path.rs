@@ -8,6 +8,7 @@ use aerostream_simulator::faults;
 use serde_json::json;
 use tonic::transport::Channel;
 
+use crate::support::aerostream::run_to_end;
 use crate::support::{Load, Servers, System, fleet, now_us, prove, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -102,6 +103,63 @@ async fn a_sample_goes_from_both_doors_to_live_state_and_to_history_and_stays() 
     let result = ingest(&system, &alpha, batch("alpha", 3, 48.0)).await;
     assert_eq!(result.acknowledged, 1, "{result:?}");
     stored(&system, "alpha", 3).await;
+    assert!(up.drain().success(), "{}", up.output());
+}
+
+/// `aerostream dlq` as the administrator: whether all went well, and what it said.
+fn dlq(system: &System, arguments: &[&str]) -> (bool, String) {
+    let (url, token) = (system.url(""), system.data.join("tokens/admin"));
+    let token = token.display().to_string();
+    let door = ["dlq", "--url", &url, "--token-file", &token];
+    let made = run_to_end(&[&door[..], arguments].concat());
+    let said = [made.stdout, made.stderr].concat();
+    (
+        made.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_sample_is_found_shown_and_taken_once_its_reason_is_gone() {
+    let servers = Servers::shared().await;
+    let system = System::embedded(&servers).await;
+    let mut up = system.start().await;
+    let alpha = system.drone_token("alpha");
+    // Three seconds too far ahead of every clock: refused now, right in three seconds.
+    let body = |utc_us: i64| {
+        json!({"drone_id": "alpha", "boot": 1, "samples": [
+            {"seq": 1, "utc_us": utc_us, "wind": {"speed_m_s": 2.5}},
+        ]})
+    };
+    let answer = system.post(&alpha, &body(now_us() + 303_000_000)).await;
+    assert_eq!(answer.status, 422, "{answer:?}");
+    let (listed, said) = dlq(&system, &["list", "--drone", "alpha", "--limit", "5"]);
+    assert!(listed, "{said}");
+    let letter: serde_json::Value = serde_json::from_str(said.trim()).expect("one letter");
+    let id = letter["id"].as_str().expect("an id");
+    let (shown, page) = dlq(&system, &["show", id]);
+    assert!(shown && page.contains("\"speed_m_s\": 2.5"), "{page}");
+    wait_until(SOON, "the replay is taken", async || {
+        dlq(&system, &["replay", id]).0
+    })
+    .await;
+    let (taken, said) = dlq(&system, &["replay", id]);
+    assert!(taken && said.contains("\"repeated\":1"), "{said}");
+    let path = format!(
+        "/api/v1/drones/alpha/telemetry?to={}",
+        now_us() + 600_000_000
+    );
+    wait_until(SOON, "the row", async || {
+        system.get(&path).await.json["samples"]
+            .as_array()
+            .map(Vec::len)
+            == Some(1)
+    })
+    .await;
+    let (there, said) = dlq(&system, &["list", "--drone", "alpha"]);
+    assert!(there && said.contains(id), "{said}");
+    let (wrong, said) = dlq(&system, &["show", "0-999"]);
+    assert!(!wrong && said.contains("never written"), "{said}");
     assert!(up.drain().success(), "{}", up.output());
 }
 

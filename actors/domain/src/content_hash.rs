@@ -17,8 +17,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::sample::{
     Attitude, Battery, Content, Extra, Gnss, Health, Home, Link, Mission, Position, RecordedSample,
-    State, Text, Velocity, Wind,
+    State, Text, TimeBasis, Velocity, Wind,
 };
+use crate::units::{BootMicros, UtcMicros};
 
 const VERSION: u8 = 1;
 /// More than the bytes of an everyday sample.
@@ -36,17 +37,35 @@ impl ContentHash {
     }
 }
 
-impl RecordedSample {
+/// When a sample was taken, as far as a resend must say the same.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clocks {
+    pub time: UtcMicros,
+    pub basis: TimeBasis,
+    pub since_boot: Option<BootMicros>,
+}
+
+impl Clocks {
     /// Hash of content, time and boot clock: what must be the same in a resend. `scratch` saves
     /// an allocation per sample.
-    pub(crate) fn hash_with_clocks(&self, scratch: &mut Vec<u8>) -> u64 {
+    pub(crate) fn hash_with(self, content: &Content, scratch: &mut Vec<u8>) -> u64 {
         scratch.clear();
         self.time.0.write(scratch);
         scratch.push(self.basis as u8);
         scratch.push(u8::from(self.since_boot.is_some()));
         self.since_boot.map_or(0, |clock| clock.0).write(scratch);
-        write_content(&self.content, scratch);
+        write_content(content, scratch);
         xxh3_64(scratch)
+    }
+}
+
+impl From<&RecordedSample> for Clocks {
+    fn from(sample: &RecordedSample) -> Self {
+        Self {
+            time: sample.time,
+            basis: sample.basis,
+            since_boot: sample.since_boot,
+        }
     }
 }
 
@@ -471,7 +490,9 @@ mod tests {
             since_boot: since_boot.map(BootMicros),
             content: Content::default(),
         };
-        let hash = |sample: RecordedSample| sample.hash_with_clocks(&mut Vec::new());
+        let hash = |sample: RecordedSample| {
+            Clocks::from(&sample).hash_with(&sample.content, &mut Vec::new())
+        };
         assert_eq!(hash(sample(1, None)), hash(sample(1, None)));
         assert_ne!(hash(sample(1, None)), hash(sample(2, None)));
         assert_ne!(hash(sample(1, None)), hash(sample(1, Some(0))));

@@ -73,7 +73,7 @@ fn flown(boots: u64, batches: u64) -> Drone {
         let power_up = SEASON.plus_boot(BootMicros(boot * HOUR));
         for number in 0..batches {
             let seqs = number * 50..(number + 1) * 50;
-            let batch = Batch {
+            let mut batch = Batch {
                 drone: id.clone(),
                 boot: BootId(boot),
                 sent_at_boot: Some(BootMicros(seqs.end * 1_000)),
@@ -97,7 +97,9 @@ fn flown(boots: u64, batches: u64) -> Drone {
                 offset: Offset(1),
             };
             let append = AppendId(number);
-            let record = drone.admit(batch, Receipt { at, epoch, append }).record;
+            let record = drone
+                .admit(&mut batch, Receipt { at, epoch, append })
+                .record;
             drone.apply(Offset(number), &record.expect("new samples"));
         }
     }

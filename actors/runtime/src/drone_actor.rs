@@ -198,12 +198,12 @@ impl Shell {
             append,
         };
         let Ingest {
-            batch,
+            mut batch,
             reply: sender,
             permit,
             ..
         } = ingest;
-        let admission = admit_guarded(&mut self.drone, self.context.hooks, batch, receipt);
+        let admission = admit_guarded(&mut self.drone, self.context.hooks, &mut batch, receipt);
         let own = admission.record.is_some().then_some(append);
         self.replies.add(Reply {
             verdicts: admission.verdicts,

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use aerostream_cluster::{ClaimedShard, Ownership};
 use aerostream_domain::DroneSnapshot;
 use aerostream_domain::{BootRecord, DroneId, Epoch, Offset, TelemetryRecord};
-use aerostream_log::{Append, EventLog, PendingAppend, Topic, encode};
+use aerostream_log::{Append, EventLog, PendingAppend, Topic, encode, encode_record};
 use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record};
 use bytes::Bytes;
@@ -53,8 +53,7 @@ impl ShardContext {
 
     pub fn append_telemetry(&self, record: &TelemetryRecord) -> PendingAppend {
         let key = Bytes::copy_from_slice(record.drone.as_str().as_bytes());
-        let event = v1::TelemetryEvent::from(record.clone());
-        self.append(Topic::Telemetry, key, encode(&event))
+        self.append(Topic::Telemetry, key, encode_record(record))
     }
 
     pub fn append_boot(&self, drone: &DroneId, boot: &BootRecord) -> PendingAppend {

@@ -13,13 +13,13 @@ use crate::node::Hooks;
 pub(crate) fn admit_guarded(
     drone: &mut Drone,
     hooks: Hooks,
-    batch: Batch,
+    batch: &mut Batch,
     receipt: Receipt,
 ) -> Admission {
     let before = hooks.before_admit;
     let whole = guarded(|| {
-        before(&batch);
-        drone.admit(batch.clone(), receipt)
+        before(batch);
+        drone.admit(batch, receipt)
     });
     if let Ok(admission) = whole {
         return admission;
@@ -30,19 +30,20 @@ pub(crate) fn admit_guarded(
         record: None,
         verdicts: Vec::with_capacity(seqs.len()),
     };
-    for sample in &batch.samples {
-        let single = Batch {
-            samples: vec![sample.clone()],
+    for sample in std::mem::take(&mut batch.samples) {
+        let seq = sample.seq();
+        let mut single = Batch {
+            samples: vec![sample],
             ..batch.clone()
         };
         let admission = guarded(|| {
             before(&single);
-            drone.admit(single.clone(), receipt)
+            drone.admit(&mut single, receipt)
         });
         match admission {
             Ok(one) => merge(&mut all, one),
             Err(()) => {
-                drone.forget(receipt.append, batch.boot, &[sample.seq()]);
+                drone.forget(receipt.append, batch.boot, &[seq]);
                 all.verdicts.push(Verdict::Refused(poison()));
             }
         }

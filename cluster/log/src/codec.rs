@@ -1,5 +1,7 @@
 //! Record payloads: one version byte, then protobuf.
 
+use aerostream_domain::TelemetryRecord;
+use aerostream_proto::write_record;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
@@ -23,6 +25,13 @@ pub fn encode(message: &impl Message) -> Bytes {
     payload.put_u8(VERSION);
     message.encode_raw(&mut payload);
     payload.freeze()
+}
+
+/// Payload of the message of a telemetry record.
+pub fn encode_record(record: &TelemetryRecord) -> Bytes {
+    let mut payload = vec![VERSION];
+    write_record(record, &mut payload);
+    payload.into()
 }
 
 /// Message of a payload.

@@ -9,7 +9,7 @@ pub mod memory;
 pub mod port;
 pub mod topic;
 
-pub use codec::{DecodeError, decode, encode};
+pub use codec::{DecodeError, decode, encode, encode_record};
 pub use memory::{Fault, MemoryLog};
 pub use port::{
     Append, AppendError, Appended, Bounds, EventLog, GroupEvent, GroupReader, LogError,

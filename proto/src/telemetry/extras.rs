@@ -44,12 +44,12 @@ pub(super) fn from_wire(extras: Vec<v1::Extra>) -> Vec<(String, Extra)> {
     extras
 }
 
-pub(super) fn to_wire(extras: Vec<(String, Extra)>) -> Vec<v1::Extra> {
-    let to_wire = |(name, value): (String, Extra)| v1::Extra {
-        name,
-        value: Some(value.into()),
+pub(super) fn to_wire(extras: &[(String, Extra)]) -> Vec<v1::Extra> {
+    let to_wire = |(name, value): &(String, Extra)| v1::Extra {
+        name: name.clone(),
+        value: Some(value.clone().into()),
     };
-    extras.into_iter().map(to_wire).collect()
+    extras.iter().map(to_wire).collect()
 }
 
 /// Where each extra, once sorted, was on the wire; `None` if they were in order.

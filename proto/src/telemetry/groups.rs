@@ -103,8 +103,8 @@ impl TryFrom<v1::Battery> for Battery {
     }
 }
 
-impl From<Battery> for v1::Battery {
-    fn from(battery: Battery) -> Self {
+impl From<&Battery> for v1::Battery {
+    fn from(battery: &Battery) -> Self {
         Self {
             id: battery.id.into(),
             remaining_percent: battery.remaining_percent,
@@ -113,7 +113,7 @@ impl From<Battery> for v1::Battery {
             capacity_consumed_ah: battery.capacity_consumed_ah,
             temperature_degc: battery.temperature_degc,
             time_remaining_s: battery.time_remaining_s,
-            cells_v: battery.cells_v,
+            cells_v: battery.cells_v.clone(),
         }
     }
 }

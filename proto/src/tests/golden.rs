@@ -36,7 +36,7 @@ fn a_batch_keeps_its_bytes() {
 fn telemetry_records_keep_their_bytes() {
     check(
         "TelemetryEvent.batch",
-        &v1::TelemetryEvent::from(examples::record()),
+        &v1::TelemetryEvent::from(&examples::record()),
     );
     let claim = TelemetryEntry::Claim {
         epoch: examples::epoch(),

@@ -104,7 +104,7 @@ proptest! {
     ) {
         let batch = batch_to_wire(1, examples::batch()).encode_to_vec();
         batches(&spoiled(batch, &changes, cut));
-        let record = v1::TelemetryEvent::from(examples::record()).encode_to_vec();
+        let record = v1::TelemetryEvent::from(&examples::record()).encode_to_vec();
         telemetry(&spoiled(record, &changes, cut));
         let boot = v1::JournalRecord::from(examples::boot_entry()).encode_to_vec();
         journal(&spoiled(boot, &changes, cut));

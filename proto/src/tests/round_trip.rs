@@ -75,7 +75,11 @@ proptest! {
 
     #[test]
     fn telemetry_records(record in strategies::record()) {
-        let wire = sent(&v1::TelemetryEvent::from(record.clone()));
+        let event = v1::TelemetryEvent::from(&record);
+        let mut written = Vec::new();
+        crate::write_record(&record, &mut written);
+        prop_assert_eq!(written, event.encode_to_vec());
+        let wire = sent(&event);
         prop_assert_eq!(TelemetryEntry::try_from(wire), Ok(TelemetryEntry::Batch(record)));
     }
 

@@ -304,7 +304,7 @@ fn one_bad_sample_loses_no_other_and_stays_whole() {
 #[test]
 fn records_name_what_they_miss() {
     let check = |change: fn(&mut v1::TelemetryEvent, &mut v1::DroneBatch), expected: Expected| {
-        let mut wire = v1::TelemetryEvent::from(examples::record());
+        let mut wire = v1::TelemetryEvent::from(&examples::record());
         let Some(v1::telemetry_event::Kind::Batch(mut batch)) = wire.kind.take() else {
             panic!("a record of samples is a batch");
         };

@@ -125,6 +125,22 @@ fn unsafe_settings_say_what_is_set_and_what_is_right() {
         ["unclean.leader.election.enable", "true", "false"],
     );
     assert_eq!(judged(&one, unclean), "");
+    for (key, short, why) in [
+        ("retention.ms", "3600000", "604800000"),
+        ("retention.bytes", "1073741824", "-1"),
+    ] {
+        for config in [&three, &one] {
+            check(config, &set(key, short), [key, short, why]);
+            assert_eq!(judged(config, set(key, "-1")), "", "for ever is fine");
+        }
+    }
+    assert_eq!(judged(&three, set("retention.ms", "604800001")), "");
+    let unknown = set("retention.ms", "");
+    check(
+        &three,
+        &unknown,
+        ["retention.ms=;", "at least", "604800000"],
+    );
     let alone = |found: &mut Found| found.replicas = 1;
     check(
         &three,

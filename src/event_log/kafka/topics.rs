@@ -22,7 +22,15 @@ const IN_SYNC_MIN: i32 = 2;
 pub(super) struct Wanted {
     name: String,
     partitions: i32,
+    is_compacted: bool,
     settings: Vec<(&'static str, String)>,
+}
+
+impl Wanted {
+    fn setting(&self, key: &str) -> &str {
+        let found = self.settings.iter().find(|(known, _)| *known == key);
+        found.map_or("", |(_, value)| value)
+    }
 }
 
 /// What a topic is.
@@ -93,6 +101,7 @@ pub(super) fn wanted(config: &Config, topic: Topic, shards: ShardCount) -> Wante
     Wanted {
         name: config.topic_name(topic),
         partitions: i32::from(topic.partitions(shards)),
+        is_compacted: topic.is_compacted(),
         settings: vec![
             ("message.timestamp.type", "LogAppendTime".to_owned()),
             ("cleanup.policy", policy.to_owned()),
@@ -138,6 +147,17 @@ pub(super) fn judge(wanted: &Wanted, found: &Found, config: &Config) -> Vec<Stri
             .parse()
             .is_ok_and(|is: usize| is >= most),
     );
+    // In a compacted topic no time and no size drops anything.
+    if !wanted.is_compacted {
+        for key in ["retention.ms", "retention.bytes"] {
+            let right = wanted.setting(key);
+            let right = match limit(right) {
+                Some(least) => format!("at least {least}, or -1 for ever"),
+                None => "-1, which keeps everything".to_owned(),
+            };
+            check(key, &right, keeps(set(key), wanted.setting(key)));
+        }
+    }
     if config.single_broker {
         return wrong;
     }
@@ -158,6 +178,20 @@ pub(super) fn judge(wanted: &Wanted, found: &Found, config: &Config) -> Vec<Stri
         ));
     }
     wrong
+}
+
+/// A retention setting as a number; `None` if it keeps everything.
+fn limit(setting: &str) -> Option<u64> {
+    setting.parse().ok()
+}
+
+/// True if a retention keeps at least what another one does.
+fn keeps(is: &str, wanted: &str) -> bool {
+    match (is.parse::<i64>(), limit(wanted)) {
+        (Ok(-1), _) => true,
+        (Ok(is), Some(least)) => u64::try_from(is).is_ok_and(|is| is >= least),
+        (Ok(_), None) | (Err(_), _) => false,
+    }
 }
 
 fn ask(config: &Config, what: &'static str) -> impl FnOnce(KafkaError) -> StartError {

@@ -1,6 +1,7 @@
 //! The OpenAPI document of the REST door, made from the table of its routes: each line there names
 //! what is told here, and the schemas come from the types that are read and written.
 
+pub mod dead_letters;
 pub mod doc;
 pub mod drones;
 pub mod fleets;
@@ -67,7 +68,7 @@ pub fn text() -> &'static str {
 pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new().build();
     let mut schemas = std::collections::BTreeMap::new();
-    for route in super::routes() {
+    for route in super::table::routes() {
         let About::Call(doc) = route.about else {
             continue;
         };
@@ -115,6 +116,7 @@ fn tags() -> Vec<utoipa::openapi::Tag> {
             "Groups of drones, and whether drones come by themselves",
         ),
         ("tokens", "Ending tokens"),
+        ("dead-letters", "What was refused, and sending it again"),
         (
             "probes",
             "Without a token: nothing here names a drone or a fleet",

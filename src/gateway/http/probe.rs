@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Shared;
 use super::route::About;
-use super::{Shared, routes};
+use super::table::routes;
 
 /// What is here.
 #[derive(Debug, Serialize, ToSchema)]

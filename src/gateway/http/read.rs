@@ -8,7 +8,7 @@ use aerostream_domain::drone::live::Stamp;
 use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::input::{self, PAGE_DEFAULT};
 use super::openapi::samples;
 use super::problem::Refusal;
-use super::{Asking, Shared};
+use super::{Asking, Segment, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal, Scope};
@@ -126,7 +126,7 @@ fn visible(gateway: &Gateway, caller: &Principal, summary: &DroneSummary) -> Opt
 pub async fn drone(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
 ) -> Result<Json<DroneReply>, Refusal> {
     let drone = input::drone_id(&drone)?;
     let fleet = gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
@@ -284,7 +284,7 @@ struct PastReply {
 pub async fn past(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
     past: Result<Query<Past>, QueryRejection>,
 ) -> Result<Json<PastPage>, Refusal> {
     let drone = input::drone_id(&drone)?;
@@ -322,7 +322,7 @@ pub struct PastPage {
 }
 
 fn past_reply(past: PastSample) -> PastReply {
-    let recorded = v1::RecordedSample::from(past.sample);
+    let recorded = v1::RecordedSample::from(&past.sample);
     PastReply {
         boot: Whole(past.boot.0),
         time_us: recorded.time_us,
@@ -332,7 +332,10 @@ fn past_reply(past: PastSample) -> PastReply {
     }
 }
 
-fn moment(field: &'static str, text: Option<&String>) -> Result<Option<UtcMicros>, Problem> {
+pub(super) fn moment(
+    field: &'static str,
+    text: Option<&String>,
+) -> Result<Option<UtcMicros>, Problem> {
     let Some(text) = text else {
         return Ok(None);
     };

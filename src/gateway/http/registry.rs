@@ -4,7 +4,7 @@ use super::reply::Json;
 use aerostream_domain::UtcMicros;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
 use super::read::Page;
-use super::{Asking, Known, Shared, body};
+use super::{Asking, Known, Segment, Shared, body};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller, Principal, Scope};
@@ -246,7 +246,7 @@ pub async fn fleets(
 pub async fn fleet_drones(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(fleet): Path<String>,
+    Segment(fleet): Segment,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<DroneEntryPage>, Refusal> {
     let fleet = input::fleet_id(&fleet)?;
@@ -300,7 +300,7 @@ fn in_scope(caller: &Principal, fleet: &aerostream_domain::FleetId) -> Result<()
 pub async fn change_fleet(
     State(gateway): Shared,
     Known(caller): Known,
-    Path(fleet): Path<String>,
+    Segment(fleet): Segment,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<FleetReply>, Refusal> {
@@ -352,7 +352,7 @@ pub async fn enrol(
 pub async fn retire(
     State(gateway): Shared,
     Known(caller): Known,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
 ) -> Result<Json<DroneEntry>, Refusal> {
     let drone = input::drone_id(&drone)?;
     let fleet = gateway.allow_drone(&caller.principal, Action::ChangeRegistry, &drone)?;

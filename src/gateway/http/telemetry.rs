@@ -28,7 +28,7 @@ use super::problem::Refusal;
 use super::reply::Json;
 use super::{Known, Shared, body};
 use crate::error::{ErrorCode, Problem};
-use crate::gateway::dead_letter::{Encoding, Letter};
+use crate::gateway::dead_letter::{Content, Encoding, Letter};
 use crate::gateway::ingest::{Arrival, BatchOutcome, Fate, Incoming, Ingest, Raw, may_send};
 use crate::gateway::json::reply::{BatchReply, batch_path};
 use crate::gateway::json::request::{Shape, read};
@@ -106,6 +106,7 @@ async fn keep(
             Media::Json => Encoding::Json,
             Media::Protobuf => Encoding::Protobuf,
         },
+        content: Content::Request,
     };
     match ingest.keep(arrival, vec![letter]).await {
         Ok(()) => problem.into(),
@@ -190,7 +191,7 @@ fn answer(media: Media, shape: Shape, outcomes: Vec<BatchOutcome>) -> Result<Res
     })
 }
 
-fn replies(shape: Shape, outcomes: Vec<BatchOutcome>) -> Vec<BatchReply> {
+pub(super) fn replies(shape: Shape, outcomes: Vec<BatchOutcome>) -> Vec<BatchReply> {
     let outcomes = outcomes.into_iter().enumerate();
     let replies = outcomes.map(|(place, outcome)| BatchReply::new(shape, place, outcome));
     replies.collect()
@@ -198,7 +199,7 @@ fn replies(shape: Shape, outcomes: Vec<BatchOutcome>) -> Vec<BatchReply> {
 
 /// The problem of a request of which nothing is acknowledged. One batch to be sent again makes the
 /// request one to be sent again; else its first problem stands for all.
-fn whole_problem(shape: Shape, outcomes: &[BatchOutcome]) -> Option<Problem> {
+pub(super) fn whole_problem(shape: Shape, outcomes: &[BatchOutcome]) -> Option<Problem> {
     let nothing = outcomes.iter().all(|outcome| match &outcome.fate {
         Fate::Settled { acknowledged, .. } => *acknowledged == 0,
         Fate::Retry(_) | Fate::Rejected(_) => true,

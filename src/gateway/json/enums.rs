@@ -33,6 +33,7 @@ macro_rules! codes {
 }
 
 codes! {
+    DeadLetterContent = "DEAD_LETTER_CONTENT_",
     FixType = "FIX_TYPE_",
     MissionState = "MISSION_STATE_",
     FlightMode = "FLIGHT_MODE_",

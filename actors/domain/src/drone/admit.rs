@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::time::{Identity, Settled, settle};
 use super::window::{Fingerprint, Known, Window};
 use super::{Admission, AppendId, Drone, Limits, Receipt, Verdict, boot};
+use crate::content_hash::Clocks;
 use crate::ids::{BootId, Seq};
 use crate::sample::{Batch, BootRecord, RecordedSample, Sample, TelemetryRecord};
 use crate::units::UtcMicros;
@@ -36,11 +37,13 @@ impl Drone {
         self.boots.learn(record, self.limits.boots_max);
     }
 
-    /// Judges a batch whose boot is known and marks its new samples pending.
+    /// Judges a batch whose boot is known, marks its new samples pending and moves their content
+    /// into the record.
     ///
     /// A batch of a boot that is not known is refused as [`RefusalCode::BootForgotten`]. Nothing
-    /// is marked before everything is judged: a panic leaves the drone as it was.
-    pub fn admit(&mut self, batch: Batch, receipt: Receipt) -> Admission {
+    /// is marked or moved before everything is judged: a panic leaves drone and batch as they
+    /// were, without a copy that is kept just for that.
+    pub fn admit(&mut self, batch: &mut Batch, receipt: Receipt) -> Admission {
         let Some(boot) = self.boots.get(batch.boot).copied() else {
             return Admission {
                 record: None,
@@ -48,17 +51,12 @@ impl Drone {
             };
         };
         let window = self.windows.get(batch.boot);
-        let mut judge = Judge::new(&batch, boot, receipt, window);
-        let verdicts = batch
-            .samples
-            .into_iter()
+        let mut judge = Judge::new(batch, boot, receipt, window);
+        let samples = batch.samples.iter();
+        let verdicts: Vec<Verdict> = samples
             .map(|sample| judge.judge(sample, &self.limits))
             .collect();
-        let Judge {
-            taken,
-            fingerprints,
-            ..
-        } = judge;
+        let taken = judge.taken;
         if taken.is_empty() {
             return Admission {
                 record: None,
@@ -66,16 +64,23 @@ impl Drone {
             };
         }
         let window = self.windows.touch(batch.boot, &self.limits);
-        for (sample, fingerprint) in taken.iter().zip(fingerprints) {
-            window.mark_pending(sample.seq, fingerprint, receipt.append, self.limits.window);
+        for (seq, _, fingerprint) in &taken {
+            window.mark_pending(*seq, *fingerprint, receipt.append, self.limits.window);
         }
+        // From here on nothing can panic, so that no sample is ever seen without its content.
+        let new = batch.samples.iter_mut().zip(&verdicts);
+        let new = new.filter(|(_, verdict)| matches!(verdict, Verdict::Append));
+        let samples = new
+            .zip(&taken)
+            .map(|((sample, _), (_, settled, _))| record(sample, settled))
+            .collect();
         let record = TelemetryRecord {
             epoch: receipt.epoch,
-            drone: batch.drone,
+            drone: batch.drone.clone(),
             boot: batch.boot,
             power_up: boot.power_up,
             received: receipt.at,
-            samples: taken,
+            samples,
         };
         Admission {
             record: Some(record),
@@ -101,9 +106,8 @@ struct Judge<'a> {
     window: Option<&'a Window>,
     /// New samples of this batch by number; `None` if the batch cannot repeat itself.
     own: Option<BTreeMap<Seq, Fingerprint>>,
-    taken: Vec<RecordedSample>,
-    /// One per taken sample.
-    fingerprints: Vec<Fingerprint>,
+    /// One per taken sample, in their order.
+    taken: Vec<(Seq, Settled, Fingerprint)>,
     scratch: Vec<u8>,
 }
 
@@ -122,25 +126,29 @@ impl<'a> Judge<'a> {
             window,
             own: (!ascending).then(BTreeMap::new),
             taken: Vec::with_capacity(batch.samples.len()),
-            fingerprints: Vec::with_capacity(batch.samples.len()),
             scratch: Vec::new(),
         }
     }
 
-    fn judge(&mut self, sample: Sample, limits: &Limits) -> Verdict {
-        let settled = match settle(&sample, &self.boot, self.identity) {
+    fn judge(&mut self, sample: &Sample, limits: &Limits) -> Verdict {
+        let settled = match settle(sample, &self.boot, self.identity) {
             Ok(settled) => settled,
             Err(refusal) => return Verdict::Refused(refusal),
         };
-        let sample = record(sample, &settled);
-        let fingerprint = Fingerprint::of(&sample, &mut self.scratch);
-        match self.look_up(sample.seq) {
+        let seq = sample.seq();
+        let clocks = Clocks {
+            time: settled.time,
+            basis: settled.basis,
+            since_boot: settled.since_boot,
+        };
+        let fingerprint = Fingerprint::of(clocks, &sample.content, &mut self.scratch);
+        match self.look_up(seq) {
             Known::Durable(known) if known == fingerprint => return Verdict::Repeat,
             Known::Pending(append, known) if known == fingerprint => {
                 return Verdict::Pending(append);
             }
             Known::Durable(_) | Known::Pending(..) => {
-                return Verdict::Refused(conflict(sample.seq));
+                return Verdict::Refused(conflict(seq));
             }
             Known::Absent => {}
         }
@@ -149,10 +157,9 @@ impl<'a> Judge<'a> {
             return Verdict::Refused(refusal);
         }
         if let Some(own) = &mut self.own {
-            own.insert(sample.seq, fingerprint);
+            own.insert(seq, fingerprint);
         }
-        self.taken.push(sample);
-        self.fingerprints.push(fingerprint);
+        self.taken.push((seq, settled, fingerprint));
         Verdict::Append
     }
 
@@ -165,13 +172,13 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn record(sample: Sample, settled: &Settled) -> RecordedSample {
+fn record(sample: &mut Sample, settled: &Settled) -> RecordedSample {
     RecordedSample {
         seq: sample.seq(),
         time: settled.time,
         basis: settled.basis,
         since_boot: settled.since_boot,
-        content: sample.content,
+        content: std::mem::take(&mut sample.content),
     }
 }
 

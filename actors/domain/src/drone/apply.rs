@@ -22,7 +22,7 @@ impl Drone {
         let window = self.windows.touch(record.boot, &self.limits);
         let mut scratch = Vec::new();
         for sample in &record.samples {
-            let fingerprint = Fingerprint::of(sample, &mut scratch);
+            let fingerprint = Fingerprint::of(sample.into(), &sample.content, &mut scratch);
             let repeat = window.mark_durable(sample.seq, fingerprint, self.limits.window);
             if current {
                 self.live.merge(sample);

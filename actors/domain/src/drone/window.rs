@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use super::{AppendId, Limits};
+use crate::content_hash::Clocks;
 use crate::ids::{BootId, Seq};
-use crate::sample::RecordedSample;
+use crate::sample::Content;
 
 /// Pending numbers for which room is kept between appends.
 const PENDING_KEPT: usize = 16;
@@ -25,8 +26,8 @@ pub(super) enum Known {
 pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {
-    pub(super) fn of(sample: &RecordedSample, scratch: &mut Vec<u8>) -> Self {
-        Self::new(sample.hash_with_clocks(scratch))
+    pub(super) fn of(clocks: Clocks, content: &Content, scratch: &mut Vec<u8>) -> Self {
+        Self::new(clocks.hash_with(content, scratch))
     }
 
     pub(super) fn new(hash: u64) -> Self {

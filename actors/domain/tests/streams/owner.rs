@@ -142,7 +142,9 @@ impl Owner {
             epoch: epoch(),
             append,
         };
-        let admission = self.drone.admit(self.batch(flight.boot, part), receipt);
+        let admission = self
+            .drone
+            .admit(&mut self.batch(flight.boot, part), receipt);
         assert_eq!(admission.verdicts.len(), part.len());
         let appended: usize = admission
             .record

@@ -99,16 +99,25 @@ impl Doc {
     }
 
     /// The id of a drone or fleet in the path.
-    pub fn id(mut self, name: &str, of: &str, example: &str) -> Self {
+    pub fn id(self, name: &str, of: &str, example: &str) -> Self {
+        self.segment(name, of, id_schema(), example)
+    }
+
+    /// A part of the path.
+    pub fn segment(mut self, name: &str, of: &str, schema: RefOr<Schema>, example: &str) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .description(Some(of))
-            .schema(Some(id_schema()))
+            .schema(Some(schema))
             .example(Some(example.into()));
         self.parameters.push(parameter.build());
-        self.refuses(&[ErrorCode::Invalid, ErrorCode::NotFound])
+        self.refuses(&[
+            ErrorCode::Malformed,
+            ErrorCode::Invalid,
+            ErrorCode::NotFound,
+        ])
     }
 
     /// A parameter behind the question mark.
@@ -132,15 +141,16 @@ impl Doc {
 
     /// The parameters of a list that is read page by page.
     pub fn pages(self, of: &str) -> Self {
-        let limit = whole(1, 1000);
         let after =
             format!("The last id of the page before, the answer's `next_after`: of a {of}.");
-        self.query("after", &after, id_schema(), None).query(
-            "limit",
-            "Entries of a page; 100 unless set. The most is the setting `gateway.http.page_max`.",
-            limit,
-            Some(3.into()),
-        )
+        self.query("after", &after, id_schema(), None).limit()
+    }
+
+    /// How long a page may be.
+    pub fn limit(self) -> Self {
+        let about = "Entries of a page; 100 unless set. The most is the setting \
+                     `gateway.http.page_max`.";
+        self.query("limit", about, whole(1, 1000), Some(3.into()))
     }
 
     /// A JSON body.

@@ -77,7 +77,7 @@ pub fn past() -> Doc {
 }
 
 /// RFC 3339, or microseconds since 1970.
-fn moment() -> RefOr<Schema> {
+pub fn moment() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -14,6 +13,7 @@ use utoipa_swagger_ui::Config;
 
 use super::DOCUMENT;
 use crate::error::{ErrorCode, Problem};
+use crate::gateway::http::Segment;
 use crate::gateway::http::problem::Refusal;
 
 /// Where the page is.
@@ -33,7 +33,7 @@ pub async fn page() -> Response {
 }
 
 /// `GET /api/docs/{file}`.
-pub async fn file(Path(file): Path<String>) -> Result<Response, Refusal> {
+pub async fn file(Segment(file): Segment) -> Result<Response, Refusal> {
     // Answers are measured and the token survives a reload only where the user asks for it.
     let config = Config::from(DOCUMENT)
         .display_operation_id(true)

@@ -41,7 +41,7 @@ impl Bench {
             .collect();
         let admission = self
             .drone
-            .admit(batch(BootId(boot), samples), receipt(append));
+            .admit(&mut batch(BootId(boot), samples), receipt(append));
         let told: Vec<_> = admission
             .verdicts
             .into_iter()
@@ -202,7 +202,7 @@ fn a_repeat_is_acknowledged_at_any_age() {
         ..receipt(2)
     };
     let samples = vec![sample(5, 1), sample(6, 1)];
-    let admission = bench.drone.admit(batch(BOOT, samples), late);
+    let admission = bench.drone.admit(&mut batch(BOOT, samples), late);
     assert_eq!(admission.verdicts[0], Verdict::Repeat);
     let Verdict::Refused(refusal) = &admission.verdicts[1] else {
         panic!("{:?}", admission.verdicts[1]);
@@ -215,7 +215,7 @@ fn the_good_samples_beside_a_refused_one_go_on() {
     let mut bench = Bench::new(Limits::default());
     let mut samples = vec![sample(5, 1), sample(6, 1), sample(7, 1)];
     samples[1].utc = Some(NOW + s(1_000));
-    let admission = bench.drone.admit(batch(BOOT, samples), receipt(1));
+    let admission = bench.drone.admit(&mut batch(BOOT, samples), receipt(1));
     let record = admission.record.expect("two new samples");
     let seqs: Vec<_> = record.samples.iter().map(|sample| sample.seq.0).collect();
     assert_eq!(seqs, [5, 7]);

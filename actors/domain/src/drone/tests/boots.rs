@@ -153,7 +153,10 @@ fn a_boot_older_than_all_that_are_remembered_is_refused() {
 
 #[test]
 fn a_batch_of_an_unknown_boot_is_not_admitted() {
-    let admission = drone().admit(batch(BOOT, vec![sample(1, 1), sample(2, 1)]), receipt(1));
+    let admission = drone().admit(
+        &mut batch(BOOT, vec![sample(1, 1), sample(2, 1)]),
+        receipt(1),
+    );
     assert_eq!(admission.record, None);
     let codes: Vec<_> = admission
         .verdicts

@@ -15,7 +15,7 @@ fn check(basis: PowerUpBasis, utc: Option<UtcMicros>, clock: Option<u64>, expect
         since_boot: clock.map(boot_clock),
         ..sample(1, 1)
     };
-    let admission = drone.admit(batch(BOOT, vec![sample]), receipt(1));
+    let admission = drone.admit(&mut batch(BOOT, vec![sample]), receipt(1));
     let found = match (&admission.verdicts[..], admission.record) {
         ([Verdict::Append], Some(record)) => Ok((record.samples[0].time, record.samples[0].basis)),
         ([Verdict::Refused(refusal)], None) => Err(refusal.code),
@@ -117,7 +117,10 @@ fn a_client_without_identity_gets_the_gateways_time() {
     let expected = boot_record(BOOT, NOW, PowerUpBasis::Received);
     assert_eq!(needed, Ok(Some(expected)));
     drone.learn_boot(expected);
-    let record = drone.admit(curl, receipt(1)).record.expect("a new sample");
+    let record = drone
+        .admit(&mut curl, receipt(1))
+        .record
+        .expect("a new sample");
     let settled = (record.samples[0].time, record.samples[0].basis);
     assert_eq!(settled, (NOW, TimeBasis::Received));
 }
