@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod ports;
 pub mod server;
 pub mod state;
+pub mod summary;
 
 pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
 

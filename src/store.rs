@@ -34,6 +34,7 @@ pub use error::{StoreError, chain as error_chain};
 pub use history::StoredSample;
 pub use migrations::migrate;
 pub use offsets::{Source, Stored};
+pub use row::fields::{self, FieldSet, UnknownField};
 pub use run::{Place, Run, Unstorable};
 pub use writer::Writer;
 
@@ -47,8 +48,12 @@ pub struct Config {
     /// `postgres://user:password@host:port/database`. A pooler in between must keep one server
     /// session per connection. Default: empty, which `up` fills with its private server.
     pub url: String,
-    /// Connections for reads and upkeep, at most. Default 8.
+    /// Connections for upkeep, at most. Default 8.
     pub connections_max: u32,
+    /// Connections for questions about the past, at most. Default 8.
+    pub read_connections_max: u32,
+    /// Milliseconds that one question about the past may take in the database. Default 10000.
+    pub read_timeout_ms: u64,
     /// Milliseconds to wait for a free connection. Default 5000.
     pub acquire_timeout_ms: u64,
 }
@@ -58,6 +63,8 @@ impl Default for Config {
         Self {
             url: String::new(),
             connections_max: 8,
+            read_connections_max: 8,
+            read_timeout_ms: 10_000,
             acquire_timeout_ms: 5_000,
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /api/v1/telemetry` | drone, relay | samples in; see [`telemetry`] for the answers |
 //! | `GET /api/v1/drones` | viewer, operator, admin | drones that were heard, by id |
+//! | `GET /api/v1/fleet/summary` | the same | counts by state, battery, place; see [`summary`] |
 //! | `GET /api/v1/drones/{id}` | the same, and the drone | live state |
 //! | `GET /api/v1/drones/{id}/telemetry` | the same, and the drone | the past |
 //! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
@@ -24,6 +25,7 @@ pub mod read;
 pub mod registry;
 pub mod reply;
 pub mod route;
+pub mod summary;
 pub mod table;
 pub mod telemetry;
 

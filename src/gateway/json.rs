@@ -4,5 +4,6 @@ pub mod enums;
 pub mod reply;
 pub mod request;
 pub mod shape;
+pub mod summary;
 
 pub use request::{Request, Shape};

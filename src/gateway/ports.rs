@@ -2,9 +2,14 @@
 
 use std::ops::Range;
 
-use aerostream_actors::{Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable};
-use aerostream_domain::{BootId, DroneId, RecordedSample, UtcMicros};
+use aerostream_actors::{
+    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable,
+};
+use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
+
+pub use crate::store::history::{Key, Order};
+pub use crate::store::{FieldSet, UnknownField};
 
 /// The drones' actors, wherever they are.
 #[async_trait]
@@ -15,8 +20,11 @@ pub trait Drones: Send + Sync + 'static {
     /// Live state of one drone; `None` if it was never heard.
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable>;
 
-    /// Drones behind `after` in id order; at most `limit`.
+    /// Drones behind `after` in id order; at most `limit`. A page may be shorter before the end.
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable>;
+
+    /// Rolls up the drones that the question's filter takes.
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
 }
 
 #[async_trait]
@@ -31,6 +39,10 @@ impl Drones for Handle {
 
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable> {
         Handle::list(self, after, limit).await
+    }
+
+    async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable> {
+        Handle::summary(self, question).await
     }
 }
 
@@ -49,14 +61,46 @@ pub struct HistoryError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// A question about a drone's past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRequest {
+    pub drone: DroneId,
+    pub range: Range<UtcMicros>,
+    /// Samples at most.
+    pub limit: usize,
+    /// What is read and told of each sample beside its identity and time.
+    pub fields: FieldSet,
+    /// Which samples are told when there are more than the limit.
+    pub order: Order,
+    /// Only samples behind this one; for [`Order::Oldest`].
+    pub after: Option<Key>,
+}
+
+impl HistoryRequest {
+    /// Everything of the newest samples.
+    #[must_use]
+    pub const fn newest(drone: DroneId, range: Range<UtcMicros>, limit: usize) -> Self {
+        Self {
+            drone,
+            range,
+            limit,
+            fields: FieldSet::ALL,
+            order: Order::Newest,
+            after: None,
+        }
+    }
+
+    /// Reads only these fields.
+    #[must_use]
+    pub fn with_fields(self, fields: FieldSet) -> Self {
+        Self { fields, ..self }
+    }
+}
+
 /// What drones sent before, as the database has it.
 #[async_trait]
 pub trait History: Send + Sync + 'static {
-    /// The newest `limit` samples of a drone within a range of time, oldest first.
-    async fn samples(
-        &self,
-        drone: &DroneId,
-        range: Range<UtcMicros>,
-        limit: usize,
-    ) -> Result<Vec<PastSample>, HistoryError>;
+    /// The samples that were asked for, oldest first. Of each only the wanted fields are read from
+    /// the database; the others are as if the sample did not say them.
+    async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError>;
 }

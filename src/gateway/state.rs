@@ -15,6 +15,7 @@ use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
 use super::ports::{Drones, History};
 use super::server::ServerConfig;
+use super::summary::SummaryConfig;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::registry::{Registry, RegistryConfig};
@@ -29,6 +30,8 @@ pub struct GatewayConfig {
     pub limits: LimitConfig,
     /// How batches are taken in.
     pub ingest: IngestConfig,
+    /// Fleets in numbers.
+    pub summary: SummaryConfig,
     /// The fold of fleets and drones.
     pub registry: RegistryConfig,
     /// The REST door.

@@ -13,4 +13,5 @@ mod path;
 mod registry;
 mod roles;
 mod server;
+mod summary;
 mod support;

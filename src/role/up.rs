@@ -161,7 +161,7 @@ impl Running {
         let worker = (!options.no_worker).then(|| start_worker(&config, &log, &pool));
         let behind = Behind {
             drones: Arc::new(node.handle()),
-            history: Some(Arc::new(StoredHistory::new(pool.clone()))),
+            history: Some(Arc::new(StoredHistory::new(&pool, &config.postgres))),
             log: Arc::clone(&log.log),
             registry,
             ready: ready_checks(&node.handle(), worker.as_ref()),

@@ -1,15 +1,21 @@
 //! Reads a drone's stored samples.
+//!
+//! A question is one prepared statement outside of any transaction: the drone's number is looked up
+//! by the statement itself, and how long it may take is an option of the connection.
 
-use aerostream_domain::{BootId, DroneId, RecordedSample, UtcMicros};
-use futures::TryStreamExt;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Transaction, ValueRef};
+mod reader;
+
+use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, UtcMicros};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::{Arguments, Row, ValueRef};
+use time::OffsetDateTime;
 
 use super::error::StoreError;
-use super::row::columns::{COLUMNS, list};
+use super::row::columns::COLUMNS;
 use super::row::decode;
-
-/// Milliseconds that a read may take.
-const STATEMENT_TIMEOUT: &str = "SET LOCAL statement_timeout = '10s'";
+use super::row::fields::FieldSet;
+pub use reader::Reader;
 
 /// A sample as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,102 +24,143 @@ pub struct StoredSample {
     pub sample: RecordedSample,
 }
 
-/// Which samples to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which of the samples in a span of time are told if there are more than the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The newest ones; they are told oldest first all the same.
+    #[default]
+    Newest,
+    /// The oldest ones.
+    Oldest,
+}
+
+/// Place of a sample in a drone's history: samples are ordered by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub time: UtcMicros,
+    pub boot: BootId,
+    pub seq: Seq,
+}
+
+/// Which samples to read, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// First time, inclusive.
     pub from: UtcMicros,
     /// Last time, exclusive.
     pub to: UtcMicros,
-    /// Samples at most, the newest ones.
+    /// Samples at most.
     pub limit: u32,
+    /// What is read of them.
+    pub fields: FieldSet,
+    pub order: Order,
+    /// Only samples behind this one; for [`Order::Oldest`].
+    pub after: Option<Key>,
 }
 
-/// The newest samples of a drone within a span of time, oldest first; one index range in each day
-/// of the span. A drone that is not known has none.
-pub async fn history(
-    pool: &PgPool,
-    drone: &DroneId,
-    span: Span,
-) -> Result<Vec<StoredSample>, StoreError> {
-    let mut transaction = pool
-        .begin()
-        .await
-        .map_err(StoreError::on("begin reading history"))?;
-    sqlx::raw_sql(STATEMENT_TIMEOUT)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::on("limit the time of a read"))?;
-    let drone_ref: Option<i32> =
-        sqlx::query_scalar("SELECT drone_ref FROM drone WHERE drone_id = $1")
-            .bind(drone.as_str())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::on("look a drone up"))?;
-    match drone_ref {
-        Some(drone_ref) => read(&mut transaction, drone_ref, span).await,
-        None => Ok(Vec::new()),
+impl Span {
+    /// The statement that Postgres is asked; it depends on fields and order, not on values, so that
+    /// it is prepared once. The bounds are parameters: days outside are left out by the plan, which
+    /// is made for the values each time (see [`Reader`]).
+    pub(super) fn statement(&self) -> String {
+        let columns = self.fields.columns().join(", ");
+        let behind = match self.after {
+            Some(_) => " AND (ts, boot, seq) > ($5, $6, $7)",
+            None => "",
+        };
+        let order = match self.order {
+            Order::Newest => "ts DESC, boot DESC, seq DESC",
+            Order::Oldest => "ts, boot, seq",
+        };
+        format!(
+            "SELECT {columns} FROM telemetry WHERE drone_ref = \
+             (SELECT drone_ref FROM drone WHERE drone_id = $1) AND ts >= $2 AND ts < $3{behind} \
+             ORDER BY {order} LIMIT $4"
+        )
+    }
+
+    /// The values of the statement's parameters.
+    pub(super) fn arguments(&self, drone: &DroneId) -> Result<PgArguments, BoxDynError> {
+        let after = self.after;
+        // The row comparison alone would not leave out days.
+        let from = after.map_or(self.from, |key| key.time.max(self.from));
+        let mut arguments = PgArguments::default();
+        arguments.add(drone.as_str())?;
+        arguments.add(timestamp(from))?;
+        arguments.add(timestamp(self.to))?;
+        arguments.add(i64::from(self.limit))?;
+        if let Some(key) = after {
+            arguments.add(timestamp(key.time))?;
+            arguments.add(key.boot.0 as i64)?;
+            arguments.add(key.seq.0 as i64)?;
+        }
+        Ok(arguments)
     }
 }
 
-async fn read(
-    transaction: &mut Transaction<'_, Postgres>,
-    drone_ref: i32,
-    span: Span,
-) -> Result<Vec<StoredSample>, StoreError> {
-    // The bounds are written into the statement, so that days outside are left out while planning.
-    let statement = format!(
-        "SELECT {} FROM telemetry WHERE drone_ref = $1 AND ts >= '{}'::timestamptz \
-         AND ts < '{}'::timestamptz ORDER BY ts DESC, boot DESC, seq DESC LIMIT $2",
-        list(&COLUMNS[1..], ""),
-        literal(span.from),
-        literal(span.to),
-    );
-    let mut rows = sqlx::query(AssertSqlSafe(statement))
-        .persistent(false)
-        .bind(drone_ref)
-        .bind(i64::from(span.limit))
-        .fetch(&mut **transaction);
-    let mut samples = Vec::new();
-    let mut fields = Vec::new();
-    while let Some(row) = rows
-        .try_next()
-        .await
-        .map_err(StoreError::on("read history"))?
-    {
-        fields.clear();
-        copy_fields(&row, &mut fields).map_err(StoreError::on("read a row of history"))?;
-        let decoded =
-            decode::row(&mut decode::Fields::of_copy(&fields)).map_err(StoreError::Row)?;
-        samples.push(StoredSample {
-            boot: decoded.boot,
-            sample: decoded.sample,
-        });
-    }
-    samples.reverse();
-    Ok(samples)
+/// Reads samples of which not every column was asked for.
+pub(super) struct Decoder {
+    /// For each of [`COLUMNS`] but the drone's number, where it is in the row.
+    places: Vec<Option<usize>>,
+    fields: FieldSet,
+    laid_out: Vec<u8>,
 }
 
-/// Lays a row's fields out as COPY does, so that there is one decoder.
-fn copy_fields(row: &sqlx::postgres::PgRow, fields: &mut Vec<u8>) -> Result<(), sqlx::Error> {
-    for column in 0..row.len() {
-        let value = row.try_get_raw(column)?;
-        if value.is_null() {
-            fields.extend((-1_i32).to_be_bytes());
-        } else {
-            let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
-            fields.extend((bytes.len() as i32).to_be_bytes());
-            fields.extend(bytes);
+impl Decoder {
+    pub(super) fn new(fields: FieldSet) -> Self {
+        let asked = fields.columns();
+        let place = |column| asked.iter().position(|asked| *asked == column);
+        Self {
+            places: COLUMNS[1..].iter().copied().map(place).collect(),
+            fields,
+            laid_out: Vec::new(),
         }
     }
-    Ok(())
+
+    pub(super) fn sample(&mut self, row: &PgRow) -> Result<StoredSample, StoreError> {
+        self.lay_out(row)
+            .map_err(StoreError::on("read a row of history"))?;
+        let mut fields = decode::Fields::of_copy(&self.laid_out);
+        let mut decoded = decode::row(&mut fields).map_err(StoreError::Row)?;
+        self.fields.trim(&mut decoded.sample.content);
+        Ok(StoredSample {
+            boot: decoded.boot,
+            sample: decoded.sample,
+        })
+    }
+
+    /// Lays a row's fields out as COPY does, so that there is one decoder; what was not asked for
+    /// is null.
+    fn lay_out(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        self.laid_out.clear();
+        for place in &self.places {
+            let value = place.map(|place| row.try_get_raw(place)).transpose()?;
+            match value.filter(|value| !value.is_null()) {
+                Some(value) => {
+                    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+                    self.laid_out.extend((bytes.len() as i32).to_be_bytes());
+                    self.laid_out.extend(bytes);
+                }
+                None => self.laid_out.extend((-1_i32).to_be_bytes()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// First and last moment that Postgres and everybody behind it can hold.
+const MOMENTS: [i64; 2] = [-62_135_596_800_000_000, 253_402_300_799_999_999];
+
+/// A time as a parameter, brought inside of what can be held.
+pub(super) fn timestamp(time: UtcMicros) -> OffsetDateTime {
+    let micros = time.0.clamp(MOMENTS[0], MOMENTS[1]);
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// A time that Postgres reads exactly, and that is inside of what it can hold.
 pub(super) fn literal(time: UtcMicros) -> String {
-    const FIRST: i64 = -62_135_596_800_000_000;
-    const LAST: i64 = 253_402_300_799_999_999;
-    let micros = time.0.clamp(FIRST, LAST);
+    let micros = time.0.clamp(MOMENTS[0], MOMENTS[1]);
     let day = super::partition::Day::of(UtcMicros(micros));
     let within = micros.rem_euclid(86_400_000_000);
     let (seconds, micros) = (within / 1_000_000, within % 1_000_000);

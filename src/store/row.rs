@@ -4,6 +4,7 @@ pub mod codes;
 pub mod columns;
 pub mod decode;
 pub mod encode;
+pub mod fields;
 pub mod rest;
 
 #[cfg(test)]

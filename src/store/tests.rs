@@ -1,4 +1,5 @@
 mod partitions;
+mod reads;
 mod runs;
 mod summaries;
 mod takeover;

@@ -3,7 +3,9 @@
 //! Pure: no async, no clock, no randomness, no environment. Time comes in as an argument; what has
 //! to happen outside comes out as a value.
 
+pub mod brief;
 pub mod drone;
+pub mod fleet_summary;
 pub mod ids;
 pub mod record;
 pub mod sample;
@@ -12,9 +14,11 @@ pub mod validate;
 
 mod content_hash;
 
+pub use brief::Brief;
 pub use content_hash::ContentHash;
 pub use drone::snapshot::{DroneSnapshot, WindowSnapshot};
 pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
+pub use fleet_summary::{Cell, CellSize, CellSizeError, FleetSummary, Kept, Tally, View};
 pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
 pub use record::{
     Cause, Claim, JournalEntry, JournalKind, ShardMark, StateEntry, StateKind, TelemetryEntry,

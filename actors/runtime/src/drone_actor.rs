@@ -12,6 +12,7 @@ use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use crate::briefs::Place;
 use crate::effects::ShardContext;
 use crate::guard::{admit_guarded, apply_guarded, guarded, poison};
 use crate::handle::{IngestOutcome, LiveView, SampleVerdict, Unavailable};
@@ -28,6 +29,8 @@ pub(crate) struct DroneActor;
 pub(crate) struct DroneArgs {
     pub drone: Drone,
     pub context: Arc<ShardContext>,
+    /// Where its brief is.
+    pub place: Place,
     /// Where records go whose actor was gone when they became durable.
     pub shard: ActorRef<ShardMsg>,
 }
@@ -44,6 +47,7 @@ struct Flight {
 pub(crate) struct Shell {
     drone: Drone,
     context: Arc<ShardContext>,
+    place: Place,
     shard: ActorRef<ShardMsg>,
     next_append: u64,
     /// In the order of the appends, so that records are applied in offset order.
@@ -69,6 +73,7 @@ impl Actor for DroneActor {
         Ok(Shell {
             drone: args.drone,
             context: args.context,
+            place: args.place,
             shard: args.shard,
             next_append: 0,
             flights: VecDeque::new(),
@@ -333,7 +338,13 @@ impl Shell {
     }
 
     fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
+        // What is read back again after an append of unknown fate counts once.
+        let is_new = self.drone.applied_offset() < Some(offset);
         apply_guarded(&mut self.drone, offset, record);
+        let samples = if is_new { record.samples.len() } else { 0 };
+        let counted = (record.received, samples);
+        let briefs = &self.context.briefs;
+        briefs.applied(self.place, self.drone.live(), counted);
         self.note_change();
     }
 

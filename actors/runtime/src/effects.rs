@@ -11,6 +11,7 @@ use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record};
 use bytes::Bytes;
 
+use crate::briefs::Briefs;
 use crate::config::Config;
 use crate::mark::MarkTracker;
 use crate::node::Hooks;
@@ -22,6 +23,7 @@ pub(crate) struct ShardContext {
     pub ownership: Ownership,
     pub config: Arc<Config>,
     pub marks: MarkTracker,
+    pub briefs: Briefs,
     /// Samples acknowledged for the first time, since the start.
     pub acknowledged: AtomicU64,
     /// They do nothing outside tests.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use aerostream_cluster::Ownership;
 use aerostream_domain::drone::live::LiveState;
 use aerostream_domain::{
-    Batch, BootId, DroneId, Epoch, Offset, Refusal, ShardCount, ShardId, UtcMicros,
+    Batch, BootId, Brief, DroneId, Epoch, FleetSummary, Offset, Refusal, ShardCount, ShardId,
+    Tally, UtcMicros, View,
 };
 use ractor::ActorRef;
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::message::{Ingest, ShardMsg};
 use crate::metrics;
+use crate::shard::tally::{Counting, DroneFilter};
 
 /// A batch on its way to its drone's actor.
 #[derive(Debug)]
@@ -101,6 +103,15 @@ pub struct ListPage {
     pub next_after: Option<DroneId>,
 }
 
+/// What is asked of all drones together.
+#[derive(Debug, Clone)]
+pub struct FleetQuestion {
+    pub view: View,
+    pub filter: DroneFilter,
+    /// Most cells told.
+    pub cells_max: usize,
+}
+
 /// One shard as its supervisor sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardStatus {
@@ -179,34 +190,20 @@ impl Handle {
         Ok(answered(answer).await?.map(|view| *view))
     }
 
-    /// Drones behind `after` in id order, gathered from every shard; at most `limit`.
+    /// Drones behind `after` in id order, gathered from every shard; at most `limit`. A page may be
+    /// shorter before the end.
     pub async fn list(
         &self,
         after: Option<DroneId>,
         limit: usize,
     ) -> Result<ListPage, Unavailable> {
-        let ids = self.ids(after, limit).await?;
-        let next_after = if ids.len() == limit {
-            ids.last().cloned()
-        } else {
-            None
-        };
-        let views = ids.iter().map(|id| self.live(id));
-        let views = futures::future::try_join_all(views).await?;
-        let summary = |(drone, view): (DroneId, Option<LiveView>)| match view {
-            Some(view) => DroneSummary::from(view),
-            None => DroneSummary::unheard(drone),
-        };
-        let drones = ids.into_iter().zip(views).map(summary).collect();
-        Ok(ListPage { drones, next_after })
-    }
-
-    async fn ids(&self, after: Option<DroneId>, limit: usize) -> Result<Vec<DroneId>, Unavailable> {
+        // Ids are spread over the shards by a hash, so that each has about its share of a page.
+        let each_max = (limit.div_ceil(usize::from(self.count.get())) * 2 + 8).min(limit);
         let asked = self.count.all().map(|shard| {
             let (reply, answer) = oneshot::channel();
-            let ask = ShardMsg::Ids {
+            let ask = ShardMsg::Briefs {
                 after: after.clone(),
-                limit,
+                limit: each_max,
                 reply,
             };
             let sent = self.cast(shard, ask);
@@ -215,10 +212,54 @@ impl Handle {
                 answered(answer).await
             }
         });
-        let mut ids = futures::future::try_join_all(asked).await?.concat();
-        ids.sort_unstable();
-        ids.truncate(limit);
-        Ok(ids)
+        let shards = futures::future::try_join_all(asked).await?;
+        // Behind the first of the shards' last ids, a shard may have drones that are not here.
+        let more = shards.iter().filter(|drones| drones.len() == each_max);
+        let horizon = more.filter_map(|drones| drones.last()).map(|(id, _)| id);
+        let mut next_after = horizon.min().cloned();
+        let mut drones = shards.concat();
+        drones.sort_by(|one, other| one.0.cmp(&other.0));
+        if let Some(horizon) = &next_after {
+            drones.truncate(drones.partition_point(|(id, _)| id <= horizon));
+        }
+        if drones.len() >= limit {
+            drones.truncate(limit);
+            next_after = drones.last().map(|(id, _)| id.clone());
+        }
+        let drones = drones.into_iter().map(DroneSummary::from).collect();
+        Ok(ListPage { drones, next_after })
+    }
+
+    /// Rolls up the drones that the filter takes, counted by every shard.
+    pub async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable> {
+        let FleetQuestion {
+            view,
+            filter,
+            cells_max,
+        } = question;
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let counting = Counting {
+                view,
+                filter: filter.clone(),
+                after: None,
+                tally: None,
+                reply,
+            };
+            let sent = self.cast(shard, ShardMsg::Tally(Box::new(counting)));
+            async move {
+                sent?;
+                answered(answer).await
+            }
+        });
+        let mut tallies = futures::future::try_join_all(asked).await?.into_iter();
+        let mut all = tallies
+            .next()
+            .unwrap_or_else(|| Tally::new(view, Duration::ZERO));
+        for tally in tallies {
+            all.merge(tally);
+        }
+        Ok(all.finish(cells_max))
     }
 
     /// Every shard as its supervisor sees it.
@@ -279,38 +320,18 @@ fn restarting() -> Unavailable {
     }
 }
 
-impl DroneSummary {
-    fn unheard(drone: DroneId) -> Self {
+impl From<(DroneId, Brief)> for DroneSummary {
+    fn from((drone, brief): (DroneId, Brief)) -> Self {
+        let position = brief.position();
         Self {
             drone,
-            boot: None,
-            last_received: None,
-            latitude_deg: None,
-            longitude_deg: None,
-            relative_altitude_m: None,
-            battery_percent: None,
-            armed: None,
-        }
-    }
-}
-
-impl From<LiveView> for DroneSummary {
-    fn from(view: LiveView) -> Self {
-        let LiveView { drone, live, .. } = view;
-        let position = live.groups.position.unwrap_or_default();
-        Self {
-            drone,
-            boot: live.boot,
-            last_received: live.received,
-            latitude_deg: position.latitude_deg,
-            longitude_deg: position.longitude_deg,
-            relative_altitude_m: position.relative_altitude_m,
-            battery_percent: live
-                .groups
-                .battery
-                .first()
-                .and_then(|pack| pack.remaining_percent),
-            armed: live.groups.state.and_then(|state| state.armed),
+            boot: brief.boot(),
+            last_received: brief.received(),
+            latitude_deg: position.map(|(latitude_deg, _)| latitude_deg),
+            longitude_deg: position.map(|(_, longitude_deg)| longitude_deg),
+            relative_altitude_m: brief.relative_altitude_m(),
+            battery_percent: brief.battery_percent(),
+            armed: brief.armed(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod node;
 pub mod task;
 
 mod admission;
+mod briefs;
 mod drone_actor;
 mod effects;
 mod guard;
@@ -28,7 +29,8 @@ mod tests;
 pub use config::Config;
 pub use error::ActorsError;
 pub use handle::{
-    DroneSummary, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict, ShardStatus,
-    Submission, Unavailable,
+    DroneSummary, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict,
+    ShardStatus, Submission, Unavailable,
 };
 pub use node::{Hooks, Node};
+pub use shard::tally::DroneFilter;

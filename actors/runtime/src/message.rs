@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use aerostream_domain::DroneSnapshot;
 use aerostream_domain::{
-    AppendId, Batch, BootId, BootRecord, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
+    AppendId, Batch, BootId, BootRecord, Brief, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
 };
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
+use crate::shard::tally::Counting;
 
 /// A batch with all that its answer needs.
 #[derive(Debug)]
@@ -30,12 +31,14 @@ pub(crate) enum ShardMsg {
         drone: DroneId,
         reply: oneshot::Sender<Option<Box<LiveView>>>,
     },
-    /// Ids behind `after`, ascending, at most `limit`.
-    Ids {
+    /// Drones behind `after`, ascending, at most `limit`.
+    Briefs {
         after: Option<DroneId>,
         limit: usize,
-        reply: oneshot::Sender<Vec<DroneId>>,
+        reply: oneshot::Sender<Vec<(DroneId, Brief)>>,
     },
+    /// Counts drones, some at a time.
+    Tally(Box<Counting>),
     Status(oneshot::Sender<ShardStatus>),
     /// Boot records of the shard's journal partition, all below `next`.
     Journal {

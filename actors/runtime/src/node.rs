@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::briefs::Briefs;
 use crate::config::Config;
 use crate::effects::ShardContext;
 use crate::error::ActorsError;
@@ -251,6 +252,7 @@ impl Supervising {
             ownership: self.parts.ownership.clone(),
             config: Arc::clone(&self.parts.config),
             marks: MarkTracker::new(recovered.telemetry_next),
+            briefs: Briefs::default(),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });

@@ -1,6 +1,7 @@
 //! The supervisor of one shard's drones: wakes, passivates, restarts and snapshots them.
 
 mod round;
+pub(crate) mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::briefs::Place;
 use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
@@ -37,6 +39,7 @@ pub(crate) struct ShardArgs {
 /// State of the actor.
 pub(crate) struct Shard {
     context: Arc<ShardContext>,
+    started: Instant,
     slots: Slots,
     journal_next: Offset,
     /// Drones whose snapshot is still owed, beside those that the tracker names.
@@ -67,7 +70,9 @@ impl Actor for ShardActor {
             if let Some(epoch) = known.snapshot_epoch.filter(|it| *it < context.claim.epoch) {
                 slots.note_older_snapshot(id.clone(), epoch);
             }
-            slots.insert_passive(id, encode_passive(&known.drone.snapshot_compact()));
+            let place = context.briefs.add();
+            context.briefs.renew(place, known.drone.live());
+            slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
         }
         myself.send_interval(TICK, || ShardMsg::Tick);
         let now = Instant::now();
@@ -75,6 +80,7 @@ impl Actor for ShardActor {
             next_round: now + context.config.snapshot_every(),
             next_idle_look: now + context.config.idle_after() / 2,
             context,
+            started: now,
             slots,
             journal_next: recovered.journal_next,
             owed,
@@ -98,13 +104,16 @@ impl Actor for ShardActor {
                     .await?;
             }
             ShardMsg::Live { drone, reply } => shard.live(&drone, reply),
-            ShardMsg::Ids {
+            ShardMsg::Briefs {
                 after,
                 limit,
                 reply,
             } => {
-                let _ = reply.send(shard.slots.ids(after.as_ref(), limit));
+                let places = shard.slots.places(after.as_ref(), limit).into_iter();
+                let briefs = places.map(|(id, place)| (id, shard.context.briefs.get(place)));
+                let _ = reply.send(briefs.collect());
             }
+            ShardMsg::Tally(counting) => shard.tally(&myself, counting),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
             ShardMsg::Journal { boots, next, done } => {
                 shard.journal(&myself, boots, next).await?;
@@ -189,24 +198,28 @@ impl Shard {
             None => None,
         };
         let limits = self.context.config.limits();
-        let state = match state {
+        let place = self.slots.place(&drone);
+        let place = place.unwrap_or_else(|| self.context.briefs.add());
+        let drone = match state {
             Some(state) => decode_passive(limits, &state),
-            None => Drone::new(drone.clone(), limits),
+            None => Drone::new(drone, limits),
         };
-        self.start_drone(myself, drone, state, vec![message]).await
+        self.start_drone(myself, drone, place, vec![message]).await
     }
 
     async fn start_drone(
         &mut self,
         myself: &ActorRef<ShardMsg>,
-        id: DroneId,
         drone: Drone,
+        place: Place,
         queue: Vec<DroneMsg>,
     ) -> Result<(), ActorProcessingErr> {
         let context = Arc::clone(&self.context);
+        let id = drone.id().clone();
         let args = DroneArgs {
             drone,
             context,
+            place,
             shard: myself.clone(),
         };
         let (actor, _) =
@@ -214,7 +227,7 @@ impl Shard {
         for message in queue {
             let _ = actor.cast(message);
         }
-        self.slots.insert_hot(id, actor);
+        self.slots.insert_hot(id, place, actor);
         Ok(())
     }
 
@@ -317,12 +330,12 @@ impl Shard {
         if !matches!(self.slots.get(&drone), Some(Slot::Leaving { .. })) {
             return Ok(());
         }
-        let Some(Slot::Leaving { actor, queue }) = self.slots.take(&drone) else {
+        let Some((Slot::Leaving { actor, queue }, place)) = self.slots.take(&drone) else {
             return Ok(());
         };
         match state {
-            Some(state) => self.slots.insert_passive(drone.clone(), state),
-            None => self.slots.insert_hot(drone.clone(), actor),
+            Some(state) => self.slots.insert_passive(drone.clone(), place, state),
+            None => self.slots.insert_hot(drone.clone(), place, actor),
         }
         for message in queue {
             self.deliver(myself, drone.clone(), message).await?;
@@ -331,8 +344,11 @@ impl Shard {
     }
 
     fn drone_failed(&mut self, drone: DroneId, error: &str) {
-        let queue = match self.slots.take(&drone) {
-            Some(Slot::Leaving { queue, .. }) => {
+        let Some((slot, place)) = self.slots.take(&drone) else {
+            return;
+        };
+        let queue = match slot {
+            Slot::Leaving { queue, .. } => {
                 queue.into_iter().filter_map(refuse_while_failed).collect()
             }
             _ => Vec::new(),
@@ -344,7 +360,7 @@ impl Shard {
             "drone actor failed and will be restored from the log"
         );
         metrics::actor_restarted();
-        self.slots.insert_failed(drone, now + rest, queue);
+        self.slots.insert_failed(drone, place, (now + rest, queue));
     }
 
     fn restore(&self, myself: &ActorRef<ShardMsg>, drone: DroneId) {
@@ -382,17 +398,18 @@ impl Shard {
         drone: DroneId,
         state: Option<Box<Drone>>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(Slot::Failed { queue }) = self.slots.take(&drone) else {
+        let Some((Slot::Failed { queue }, place)) = self.slots.take(&drone) else {
             return Ok(());
         };
         let Some(state) = state else {
             let now = Instant::now();
             let rest = self.slots.failures(&drone).note(now, &self.context.config);
-            self.slots.insert_failed(drone, now + rest, queue);
+            self.slots.insert_failed(drone, place, (now + rest, queue));
             return Ok(());
         };
         self.owed.push(drone.clone());
-        self.start_drone(myself, drone, *state, queue).await
+        self.context.briefs.renew(place, state.live());
+        self.start_drone(myself, *state, place, queue).await
     }
 
     fn round_done(&mut self, outcome: RoundOutcome) {

@@ -1,13 +1,14 @@
 //! The drones of one shard, hot and passive.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use aerostream_domain::{DroneId, Epoch};
 use bytes::Bytes;
 use ractor::{ActorId, ActorRef};
 use tokio::time::Instant;
 
+use crate::briefs::Place;
 use crate::message::DroneMsg;
 use crate::restart::Failures;
 
@@ -30,10 +31,17 @@ pub(crate) enum Slot {
     Failed { queue: Vec<DroneMsg> },
 }
 
+/// A drone's slot and where its brief is.
+#[derive(Debug)]
+struct Entry {
+    slot: Slot,
+    place: Place,
+}
+
 /// The drones of one shard in id order.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    by_id: BTreeMap<DroneId, Slot>,
+    by_id: BTreeMap<DroneId, Entry>,
     by_actor: HashMap<ActorId, DroneId>,
     failures: HashMap<DroneId, Failures>,
     /// Failed drones that rest.
@@ -44,36 +52,47 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub fn get(&self, drone: &DroneId) -> Option<&Slot> {
-        self.by_id.get(drone)
+        self.by_id.get(drone).map(|entry| &entry.slot)
     }
 
     pub fn get_mut(&mut self, drone: &DroneId) -> Option<&mut Slot> {
-        self.by_id.get_mut(drone)
+        self.by_id.get_mut(drone).map(|entry| &mut entry.slot)
     }
 
-    pub fn insert_passive(&mut self, drone: DroneId, state: Bytes) {
-        self.by_id.insert(drone, Slot::Passive { state });
+    /// Where a drone has its brief; `None` for a drone that is not known.
+    pub fn place(&self, drone: &DroneId) -> Option<Place> {
+        self.by_id.get(drone).map(|entry| entry.place)
     }
 
-    pub fn insert_hot(&mut self, drone: DroneId, actor: ActorRef<DroneMsg>) {
+    pub fn insert_passive(&mut self, drone: DroneId, place: Place, state: Bytes) {
+        let slot = Slot::Passive { state };
+        self.by_id.insert(drone, Entry { slot, place });
+    }
+
+    pub fn insert_hot(&mut self, drone: DroneId, place: Place, actor: ActorRef<DroneMsg>) {
         self.by_actor.insert(actor.get_id(), drone.clone());
-        self.by_id.insert(
-            drone,
-            Slot::Hot {
-                actor,
-                used: Instant::now(),
-            },
-        );
+        let slot = Slot::Hot {
+            actor,
+            used: Instant::now(),
+        };
+        self.by_id.insert(drone, Entry { slot, place });
     }
 
-    pub fn insert_failed(&mut self, drone: DroneId, due: Instant, queue: Vec<DroneMsg>) {
+    pub fn insert_failed(
+        &mut self,
+        drone: DroneId,
+        place: Place,
+        (due, queue): (Instant, Vec<DroneMsg>),
+    ) {
         self.resting.insert(drone.clone(), due);
-        self.by_id.insert(drone, Slot::Failed { queue });
+        let slot = Slot::Failed { queue };
+        self.by_id.insert(drone, Entry { slot, place });
     }
 
-    /// Takes a drone out, to be put back in another state.
-    pub fn take(&mut self, drone: &DroneId) -> Option<Slot> {
-        self.by_id.remove(drone)
+    /// Takes a drone out, to be put back in another state and the same place.
+    pub fn take(&mut self, drone: &DroneId) -> Option<(Slot, Place)> {
+        let entry = self.by_id.remove(drone)?;
+        Some((entry.slot, entry.place))
     }
 
     /// The drone of an actor that ended; forgets the actor.
@@ -93,11 +112,23 @@ impl Slots {
         self.older_snapshots.remove(drone)
     }
 
-    /// Ids behind `after`, ascending.
-    pub fn ids(&self, after: Option<&DroneId>, limit: usize) -> Vec<DroneId> {
+    /// Shows the drones behind `after`, ascending, until it is told to break.
+    pub fn walk<B>(
+        &self,
+        after: Option<&DroneId>,
+        mut visit: impl FnMut(&DroneId, &Slot, Place) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut range = self.by_id.range::<DroneId, _>((from, Bound::Unbounded));
+        range.try_for_each(|(id, entry)| visit(id, &entry.slot, entry.place))
+    }
+
+    /// Ids behind `after`, ascending, and where each drone has its brief.
+    pub fn places(&self, after: Option<&DroneId>, limit: usize) -> Vec<(DroneId, Place)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = self.by_id.range::<DroneId, _>((from, Bound::Unbounded));
-        range.map(|(id, _)| id.clone()).take(limit).collect()
+        let places = range.map(|(id, entry)| (id.clone(), entry.place));
+        places.take(limit).collect()
     }
 
     /// Hot drones without a message since `before`, at most `limit`.
@@ -105,7 +136,7 @@ impl Slots {
         let idle = self
             .by_id
             .iter()
-            .filter(|(_, slot)| matches!(slot, Slot::Hot { used, .. } if *used <= before));
+            .filter(|(_, it)| matches!(it.slot, Slot::Hot { used, .. } if used <= before));
         idle.map(|(id, _)| id.clone()).take(limit).collect()
     }
 
@@ -119,10 +150,12 @@ impl Slots {
     pub fn count(&self) -> (usize, usize, usize) {
         self.by_id
             .values()
-            .fold((0, 0, 0), |(hot, passive, failed), slot| match slot {
-                Slot::Hot { .. } | Slot::Leaving { .. } => (hot + 1, passive, failed),
-                Slot::Passive { .. } => (hot, passive + 1, failed),
-                Slot::Failed { .. } => (hot, passive, failed + 1),
+            .fold((0, 0, 0), |(hot, passive, failed), entry| {
+                match entry.slot {
+                    Slot::Hot { .. } | Slot::Leaving { .. } => (hot + 1, passive, failed),
+                    Slot::Passive { .. } => (hot, passive + 1, failed),
+                    Slot::Failed { .. } => (hot, passive, failed + 1),
+                }
             })
     }
 }

@@ -9,3 +9,4 @@ mod support;
 mod faults;
 mod lifecycle;
 mod path;
+mod summary;

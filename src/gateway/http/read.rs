@@ -24,7 +24,7 @@ use crate::gateway::ingest::unavailable;
 use crate::gateway::json::enums::{Lower, Whole};
 use crate::gateway::json::shape::{self, Time, parse_time};
 use crate::gateway::limit::RETRY_AFTER;
-use crate::gateway::ports::PastSample;
+use crate::gateway::ports::{HistoryRequest, PastSample};
 use crate::gateway::state::{Gateway, allow, no_drone};
 
 /// Pages of actors that are looked through for one page of a caller who sees few of them.
@@ -370,7 +370,8 @@ async fn samples(
     };
     let history = gateway.behind.history.as_ref();
     let history = history.ok_or_else(|| down("this gateway has no database"))?;
-    let samples = history.samples(drone, range, limit).await;
+    let request = HistoryRequest::newest(drone.clone(), range, limit);
+    let samples = history.samples(&request).await;
     samples.map_err(|error| {
         let source = error.source.to_string();
         tracing::warn!(error = %error, error.source = source, "history not read");

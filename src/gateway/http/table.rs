@@ -5,7 +5,7 @@ use axum::routing::get;
 
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
-use super::{dead_letters, probe, read, registry, telemetry};
+use super::{dead_letters, probe, read, registry, summary, telemetry};
 
 /// Every route, in the order in which it is told about.
 #[must_use]
@@ -31,11 +31,13 @@ fn drones() -> Vec<Route> {
 }
 
 fn fleets() -> Vec<Route> {
+    const SUMMARY: &str = "/api/v1/fleet/summary";
     const FLEETS: &str = "/api/v1/fleets";
     const ONE: &str = "/api/v1/fleets/{id}";
     const DRONES: &str = "/api/v1/fleets/{id}/drones";
     const REVOKE: &str = "/api/v1/tokens/revoke";
     vec![
+        Route::get(SUMMARY, summary::summary, about::fleets::summary),
         Route::get(FLEETS, registry::fleets, about::fleets::list),
         Route::post(FLEETS, registry::create_fleet, about::fleets::create),
         Route::patch(ONE, registry::change_fleet, about::fleets::change),

@@ -60,7 +60,9 @@ impl<T: Code> Lower<T> {
         code.map_or(0, |code| code.0.into())
     }
 
-    fn name(self) -> String {
+    /// The name.
+    #[must_use]
+    pub fn name(self) -> String {
         let name = self.0.wire_name();
         name.strip_prefix(T::PREFIX)
             .unwrap_or(name)

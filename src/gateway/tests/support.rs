@@ -1,13 +1,12 @@
 //! A gateway with real actors over a log in memory, and short names for what tests say often.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{Config, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
-use aerostream_domain::{DroneId, FleetId, NodeId, ShardCount, UtcMicros};
+use aerostream_domain::{DroneId, FleetId, NodeId, ShardCount};
 use aerostream_log::memory::MemoryLog;
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
 use aerostream_log::{Partition, Topic, decode};
@@ -24,7 +23,7 @@ use tower::ServiceExt;
 use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
-use crate::gateway::ports::{History, HistoryError, PastSample};
+use crate::gateway::ports::{History, HistoryError, HistoryRequest, PastSample};
 use crate::gateway::{Behind, Gateway, GatewayConfig, http};
 use crate::registry::{
     Credential, Drone, Enrolment, Fleet, Registry, RegistryConfig, Request as By,
@@ -37,12 +36,7 @@ struct NoPast;
 
 #[async_trait]
 impl History for NoPast {
-    async fn samples(
-        &self,
-        _: &DroneId,
-        _: Range<UtcMicros>,
-        _: usize,
-    ) -> Result<Vec<PastSample>, HistoryError> {
+    async fn samples(&self, _: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         Ok(Vec::new())
     }
 }

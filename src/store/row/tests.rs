@@ -11,10 +11,11 @@ use sqlx::Row;
 
 use super::codes::Code;
 use super::columns::COLUMNS;
-use crate::store::history::{self, Span};
+use crate::store::history::{Order, Reader, Span};
 use crate::store::offsets::{Source, Stored};
 use crate::store::partition::{self, Day};
 use crate::store::run::{Place, Run};
+use crate::store::{Config, FieldSet};
 use crate::store::{Writer, telemetry, test_database, writer};
 
 const START: UtcMicros = UtcMicros(1_767_225_600_000_000);
@@ -278,8 +279,12 @@ async fn any_content_comes_back_with_the_same_hash() {
         from: START,
         to: UtcMicros(START.0 + 3000),
         limit: 3000,
+        fields: FieldSet::ALL,
+        order: Order::Newest,
+        after: None,
     };
-    let stored = history::history(&database.pool, &drone, span)
+    let stored = Reader::new(&database.pool, &Config::default())
+        .samples(&drone, &span)
         .await
         .expect("rows");
     assert_eq!(stored.len(), samples.len());

@@ -3,7 +3,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::*;
-use crate::store::history::{self, Span};
+use crate::store::history::{Order, Reader, Span};
+use crate::store::{Config, FieldSet};
 
 #[tokio::test]
 async fn repeats_are_dropped_and_contradictions_named() {
@@ -41,13 +42,15 @@ async fn repeats_are_dropped_and_contradictions_named() {
         from: START,
         to: Day::of(START).plus(1).start(),
         limit: 3,
+        fields: FieldSet::ALL,
+        order: Order::Newest,
+        after: None,
     };
-    let rows = history::history(&database.pool, &drone("alpha"), span)
-        .await
-        .expect("rows");
+    let reader = Reader::new(&database.pool, &Config::default());
+    let rows = reader.samples(&drone("alpha"), &span).await.expect("rows");
     let rows: Vec<_> = rows.into_iter().map(|row| row.sample).collect();
     assert_eq!(rows, [sample(2, 2.0), sample(3, 3.0), sample(4, 0.0)]);
-    let nobody = history::history(&database.pool, &drone("nobody"), span).await;
+    let nobody = reader.samples(&drone("nobody"), &span).await;
     assert!(nobody.expect("rows").is_empty());
 }
 

@@ -181,11 +181,15 @@ impl Fixture {
 }
 
 pub async fn send(handle: &Handle, batch: Batch) -> IngestOutcome {
+    send_at(handle, batch, NOW).await
+}
+
+pub async fn send_at(handle: &Handle, batch: Batch, received: UtcMicros) -> IngestOutcome {
     let deadline = Instant::now() + PATIENCE;
     handle
         .ingest(Submission {
             batch,
-            received: NOW,
+            received,
             deadline,
         })
         .await

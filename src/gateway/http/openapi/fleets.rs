@@ -1,15 +1,52 @@
 //! Fleets, and the tokens that reach them.
 
+use aerostream_domain::CellSize;
 use serde_json::json;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use super::doc::{ADMIN, Doc, READERS};
+use super::doc::{ADMIN, Doc, READERS, id_schema, whole};
 use crate::error::ErrorCode;
 use crate::gateway::http::registry::{
     DroneEntryPage, EndedToken, FleetChange, FleetPage, FleetReply, NewFleet, TokenEnded,
 };
+use crate::gateway::json::summary::Summary;
+use crate::gateway::summary::WITHIN_S_MAX;
 
 const TAG: &str = "fleets";
 const FLEET: &str = "alps";
+
+/// `GET /api/v1/fleet/summary`.
+pub fn summary() -> Doc {
+    let cell = ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .minimum(Some(CellSize::DEG_MIN))
+        .maximum(Some(CellSize::DEG_MAX));
+    Doc::new("getFleetSummary", TAG, "Tells a fleet in numbers", READERS)
+        .about(
+            "How many drones by state, mode and battery, and how many per cell of the map; counted \
+             by the shards, no drone is asked.",
+        )
+        .query(
+            "fleet",
+            "One fleet; all that the token sees unless set.",
+            id_schema(),
+            None,
+        )
+        .query(
+            "cell_deg",
+            "Side of the map's cells, degrees. No map unless set.",
+            cell,
+            Some(1.into()),
+        )
+        .query(
+            "within_s",
+            "Seconds within which a drone counts as heard.",
+            whole(1, WITHIN_S_MAX as i64),
+            Some(60.into()),
+        )
+        .answer::<Summary>(200, "The fleet in numbers")
+        .refuses(&[ErrorCode::NotFound])
+}
 
 /// `GET /api/v1/fleets`.
 pub fn list() -> Doc {
