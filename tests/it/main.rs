@@ -8,5 +8,6 @@ mod config;
 mod event_log;
 mod faults;
 mod harness;
+mod openapi;
 mod planted_faults;
 mod telemetry_path;

@@ -27,6 +27,9 @@ use crate::registry::{
 /// Drones that a fleet may have unless its maker says otherwise.
 const DRONES_MAX_DEFAULT: u32 = 10_000;
 
+/// Latest end of a token, in seconds since 1970: later ones have no microseconds.
+const EXPIRES_MAX: u64 = (i64::MAX / 1_000_000) as u64;
+
 /// Whether drones come by themselves.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +89,7 @@ pub struct EndedToken {
     /// The token's `jti`.
     token_id: String,
     /// The token's `exp`, seconds since 1970; after it the revocation is forgotten.
+    #[schema(maximum = 9_223_372_036_854_u64)]
     expires: u64,
     #[serde(default)]
     reason: String,
@@ -383,10 +387,15 @@ pub async fn revoke(
     }
     label("token_id", &asked.token_id)?;
     label("reason", &asked.reason)?;
-    let expires = i64::try_from(asked.expires.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+    if asked.expires > EXPIRES_MAX {
+        let detail = format!("must be seconds since 1970, at most {EXPIRES_MAX}");
+        return Err(Problem::new(ErrorCode::Invalid, detail)
+            .at("expires")
+            .into());
+    }
     let revocation = Revocation {
         token_id: asked.token_id.clone(),
-        token_expires: UtcMicros(expires),
+        token_expires: UtcMicros(asked.expires as i64 * 1_000_000),
         reason: asked.reason,
     };
     let version = gateway.registry().revoke(revocation, by(&caller)).await;

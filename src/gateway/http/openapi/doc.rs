@@ -30,6 +30,10 @@ pub const ROLES: &str = "x-roles";
 
 const JSON: &str = "application/json";
 
+/// What is told about every body. Not a parameter: whoever sets it has to compress as well.
+pub const COMPRESSED: &str =
+    "May be compressed; then the header `content-encoding` is `gzip` or `zstd`.";
+
 /// Everybody who reads a fleet.
 pub const READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin];
 /// Those, and the drone itself.
@@ -160,10 +164,11 @@ impl Doc {
             .schema(Some(schema))
             .example(Some(example.clone()));
         let body = RequestBodyBuilder::new()
+            .description(Some(COMPRESSED))
             .content(JSON, content.build())
             .required(Some(Required::True));
         self.body = Some(body.build());
-        self.encoded().refuses(&[
+        self.refuses(&[
             ErrorCode::Malformed,
             ErrorCode::Invalid,
             ErrorCode::TooLarge,
@@ -175,28 +180,13 @@ impl Doc {
     /// A body that has more than one form.
     pub fn bodies(mut self, body: RequestBody) -> Self {
         self.body = Some(body);
-        self.encoded().refuses(&[
+        self.refuses(&[
             ErrorCode::Malformed,
             ErrorCode::Invalid,
             ErrorCode::TooLarge,
             ErrorCode::TooSlow,
             ErrorCode::UnsupportedMedia,
         ])
-    }
-
-    fn encoded(mut self) -> Self {
-        let names = ["identity", "gzip", "zstd"].map(Value::from);
-        let schema = ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(names));
-        let parameter = ParameterBuilder::new()
-            .name("content-encoding")
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some("How the body is compressed."))
-            .schema(Some(schema));
-        self.parameters.push(parameter.build());
-        self
     }
 
     /// An answer in JSON.

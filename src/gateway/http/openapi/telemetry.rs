@@ -6,7 +6,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 
-use super::doc::{Doc, SENDERS, example};
+use super::doc::{COMPRESSED, Doc, SENDERS, example};
 use crate::error::ErrorCode;
 use crate::gateway::http::telemetry::{PROTOBUF, Results};
 use crate::gateway::json::reply::BatchReply;
@@ -15,7 +15,7 @@ use crate::gateway::json::shape::{Batch, Batches, Sample};
 const ABOUT: &str = "\
 The body is one lone sample, one batch of one drone, or `batches` of several drones (for a relay); \
 at most 1000 samples in all. As JSON, or as protobuf message `aerostream.v1.IngestRequest`, answered \
-by `IngestReply`. It may be compressed; the limits are the settings `gateway.http.body_bytes_max` \
+by `IngestReply`. Its limits are the settings `gateway.http.body_bytes_max` \
 and `gateway.http.decoded_bytes_max`.
 
 The answer comes when what it acknowledges is durable. It has the form of the request. A sample that \
@@ -40,6 +40,7 @@ pub fn ingest() -> Doc {
             ("batches", example("Batches of several drones", &batches())),
         ]);
     let body = RequestBodyBuilder::new()
+        .description(Some(COMPRESSED))
         .content("application/json", json.build())
         .content(PROTOBUF, bytes().build())
         .required(Some(Required::True));
