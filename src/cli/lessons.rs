@@ -216,7 +216,8 @@ pub const LESSONS: &[Lesson] = &[
     ),
     lesson(
         "drone list",
-        "Lists drones that were heard, or all that are enrolled in a fleet, one JSON object a line.",
+        "Lists drones that were heard, or all that are enrolled in a fleet, one JSON object a \
+         line.",
         &[
             (
                 "Heard",

@@ -27,22 +27,23 @@ use super::route::About;
 pub const DOCUMENT: &str = "/api/v1/openapi.json";
 
 const DESCRIPTION: &str = "\
-Telemetry of fleets of drones: samples in, live state and the past out, and the registry of who may \
-do what.
+Telemetry of fleets of drones: samples in, live state and the past out, and the registry of who \
+may do what.
 
-**Tokens.** Every call but the probes needs `authorization: Bearer <token>`. `aerostream up` writes \
-tokens to `var/tokens/`; `aerostream token issue` makes others. A token has a role and fleets; what \
-it may not see is not there for it (404).
+**Tokens.** Every call but the probes needs `authorization: Bearer <token>`. `aerostream up` \
+writes tokens to `var/tokens/`; `aerostream token issue` makes others. A token has a role and \
+fleets; what it may not see is not there for it (404).
 
-**Problems.** What is not done is told as `application/problem+json` (RFC 9457): `code` is the stable \
-name, `field` the path of what was wrong, `detail` says what would be right. A path that does not \
-exist is 404, a wrong method 405 with `allow`. After 429 and 503 wait for `retry-after`.
+**Problems.** What is not done is told as `application/problem+json` (RFC 9457): `code` is the \
+stable name, `field` the path of what was wrong, `detail` says what would be right. A path that \
+does not exist is 404, a wrong method 405 with `allow`. After 429 and 503 wait for `retry- \
+after`.
 
 **Pages.** A list takes `limit` and `after`, and tells `next_after` until it is over.
 
 **Limits** are settings; the ones told here are their defaults.
 
-Samples may also come by gRPC and WebSocket; `GET /` tells every door.";
+Samples may also come by gRPC; `GET /` tells every other door of this port.";
 
 static JSON: LazyLock<String> = LazyLock::new(|| {
     let mut text =

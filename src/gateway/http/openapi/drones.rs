@@ -59,13 +59,23 @@ pub fn past() -> Doc {
     let summary = "Tells the past of a drone";
     Doc::new("getDroneTelemetry", TAG, summary, READERS_AND_DRONE)
         .about(
-            "The last ten minutes unless asked otherwise, oldest first. When there may be more than \
-             the limit, the newest are told and `next_to` is the `to` to go on with; samples of \
-             that one moment come again.",
+            "The last ten minutes unless asked otherwise, oldest first. When there may be \
+             more than the limit, the newest are told and `next_to` is the `to` to go on \
+             with; samples of that one moment come again.",
         )
         .id("id", "The drone's id.", DRONE)
-        .query("from", "First moment. Ten minutes before `to` unless set.", moment(), None)
-        .query("to", "Moment behind the last. Now unless set.", moment(), None)
+        .query(
+            "from",
+            "First moment. Ten minutes before `to` unless set.",
+            moment(),
+            None,
+        )
+        .query(
+            "to",
+            "Moment behind the last. Now unless set.",
+            moment(),
+            None,
+        )
         .query(
             "limit",
             "Most samples of the answer, at most the setting `gateway.http.history_max`, which is \

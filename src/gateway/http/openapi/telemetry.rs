@@ -13,17 +13,18 @@ use crate::gateway::json::reply::BatchReply;
 use crate::gateway::json::shape::{Batch, Batches, Sample};
 
 const ABOUT: &str = "\
-The body is one lone sample, one batch of one drone, or `batches` of several drones (for a relay); \
-at most 1000 samples in all. As JSON, or as protobuf message `aerostream.v1.IngestRequest`, answered \
-by `IngestReply`. Its limits are the settings `gateway.http.body_bytes_max` \
-and `gateway.http.decoded_bytes_max`.
+The body is one lone sample, one batch of one drone, or `batches` of several drones (for a \
+relay); at most 1000 samples in all. As JSON, or as protobuf message \
+`aerostream.v1.IngestRequest`, answered by `IngestReply`. Its limits are the settings \
+`gateway.http.body_bytes_max` and `gateway.http.decoded_bytes_max`.
 
-The answer comes when what it acknowledges is durable. It has the form of the request. A sample that \
-is refused costs nobody but itself: `refused` tells which and why, and only when nothing at all is \
-acknowledged the answer is a problem, with `results` for each batch where that is known. After 429, \
-503 and 504 send the same again; a repeat is acknowledged and stored once.
+The answer comes when what it acknowledges is durable. It has the form of the request. A sample \
+that is refused costs nobody but itself: `refused` tells which and why, and only when nothing at \
+all is acknowledged the answer is a problem, with `results` for each batch where that is known. \
+After 429, 503 and 504 send the same again; a repeat is acknowledged and stored once.
 
-A sample without `boot` and `seq` gets both from the gateway, and sending it again makes a new one.";
+A sample without `boot` and `seq` gets both from the gateway, and sending it again makes a new \
+one.";
 
 /// `POST /api/v1/telemetry`.
 pub fn ingest() -> Doc {
