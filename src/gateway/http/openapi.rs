@@ -36,8 +36,8 @@ fleets; what it may not see is not there for it (404).
 
 **Problems.** What is not done is told as `application/problem+json` (RFC 9457): `code` is the \
 stable name, `field` the path of what was wrong, `detail` says what would be right. A path that \
-does not exist is 404, a wrong method 405 with `allow`. After 429 and 503 wait for `retry- \
-after`.
+does not exist is 404, a wrong method 405 with `allow`. After 429 and 503 wait for \
+`retry-after`.
 
 **Pages.** A list takes `limit` and `after`, and tells `next_after` until it is over.
 
@@ -78,6 +78,7 @@ pub fn document() -> OpenApi {
         schemas.extend(named);
     }
     samples::describe(&mut schemas);
+    schemas.values_mut().for_each(samples::unname_unsigned);
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use aerostream_proto::v1;
 use utoipa::openapi::schema::{
-    KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, Type,
+    AdditionalProperties, ArrayItems, KnownFormat, Object, ObjectBuilder, OneOfBuilder,
+    SchemaFormat, Type,
 };
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -81,6 +82,38 @@ fn object(schema: RefOr<Schema>) -> Object {
     match schema {
         RefOr::T(Schema::Object(object)) => object,
         _ => unreachable!("a struct with named fields is an object"),
+    }
+}
+
+/// Numbers of 64 bits without sign are no `int64`, which ends at half of them; there is no name for
+/// them.
+pub fn unname_unsigned(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else {
+        return;
+    };
+    match schema {
+        Schema::Object(object) => {
+            let named = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
+            let is_unsigned = object.minimum == Some(0.into()) && object.maximum.is_none();
+            if object.format == named && is_unsigned {
+                object.format = None;
+            }
+            object.properties.values_mut().for_each(unname_unsigned);
+            if let Some(rest) = &mut object.additional_properties
+                && let AdditionalProperties::RefOr(rest) = &mut **rest
+            {
+                unname_unsigned(rest);
+            }
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                unname_unsigned(items);
+            }
+        }
+        Schema::OneOf(one) => one.items.iter_mut().for_each(unname_unsigned),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(unname_unsigned),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(unname_unsigned),
+        _ => {}
     }
 }
 
