@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{
     SchemaFormat, Type,
 };
 use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{Number, PartialSchema, ToSchema};
 
 use crate::gateway::json::enums::{Code, Lower, Real32, Real64, Whole};
 use crate::gateway::json::shape::{self, Base64, Time};
@@ -85,7 +85,7 @@ fn object(schema: RefOr<Schema>) -> Object {
     }
 }
 
-/// Numbers of 64 bits without sign are no `int64`, which ends at half of them; there is no name for
+/// Numbers without sign are no `int32` or `int64`, which end at half of them; there are no names for
 /// them.
 pub fn unname_unsigned(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else {
@@ -93,9 +93,18 @@ pub fn unname_unsigned(schema: &mut RefOr<Schema>) {
     };
     match schema {
         Schema::Object(object) => {
-            let named = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
-            let is_unsigned = object.minimum == Some(0.into()) && object.maximum.is_none();
-            if object.format == named && is_unsigned {
+            let is_from_zero = match object.minimum {
+                Some(Number::Int(0) | Number::UInt(0)) => true,
+                Some(Number::Float(least)) => least == 0.0,
+                _ => false,
+            };
+            let is_named = matches!(
+                object.format,
+                Some(SchemaFormat::KnownFormat(
+                    KnownFormat::Int32 | KnownFormat::Int64
+                ))
+            );
+            if is_named && is_from_zero && object.maximum.is_none() {
                 object.format = None;
             }
             object.properties.values_mut().for_each(unname_unsigned);
