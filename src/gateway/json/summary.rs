@@ -48,6 +48,7 @@ struct Armed {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SummaryBattery)]
 struct Battery {
     /// Ten buckets of ten percent each, from empty on.
     #[schema(value_type = Vec<u64>, min_items = 10, max_items = 10)]

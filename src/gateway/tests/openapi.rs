@@ -1,6 +1,6 @@
 //! The OpenAPI document tells the truth: about every route, with examples that work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{Method, Request};
 use serde_json::Value;
@@ -90,6 +90,24 @@ fn names_are_unique_and_references_resolve() {
     for reference in text().split("#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();
         assert!(known.contains_key(name), "{name} is not defined");
+    }
+}
+
+#[test]
+fn no_two_types_are_told_by_one_name() {
+    let mut known = BTreeMap::new();
+    for route in routes() {
+        let About::Call(doc) = route.about else {
+            continue;
+        };
+        for (name, schema) in doc().into_operation().1 {
+            let schema = serde_json::to_value(schema).unwrap();
+            let before = known.insert(name.clone(), schema.clone());
+            assert!(
+                before.is_none_or(|before| before == schema),
+                "{name} is two things; one needs `#[schema(as = ...)]`"
+            );
+        }
     }
 }
 

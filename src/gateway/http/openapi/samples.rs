@@ -85,8 +85,8 @@ fn object(schema: RefOr<Schema>) -> Object {
     }
 }
 
-/// Numbers without sign are no `int32` or `int64`, which end at half of them; there are no names for
-/// them.
+/// Numbers without sign are no `int32` or `int64`, which end at half of them; there are no names
+/// for them.
 pub fn unname_unsigned(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else {
         return;
