@@ -11,6 +11,7 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 //! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
@@ -132,4 +133,4 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
-type Shared = State<Arc<Gateway>>;
+pub(super) type Shared = State<Arc<Gateway>>;

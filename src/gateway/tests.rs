@@ -15,3 +15,4 @@ mod roles;
 mod server;
 mod summary;
 mod support;
+mod ws;

@@ -7,6 +7,7 @@ mod chaos;
 mod config;
 mod event_log;
 mod faults;
+mod feed;
 mod harness;
 mod openapi;
 mod planted_faults;

@@ -157,7 +157,7 @@ pub struct DroneReply {
 
 /// What a drone's actor knows.
 #[derive(Debug, Serialize, ToSchema)]
-struct Live {
+pub(in crate::gateway) struct Live {
     /// The current power-up.
     #[schema(value_type = Option<String>)]
     boot: Option<Whole>,
@@ -184,7 +184,8 @@ struct Live {
     stamps: Map<String, Value>,
 }
 
-fn live(view: LiveView, now: UtcMicros) -> Live {
+/// Puts live state into JSON.
+pub(in crate::gateway) fn live(view: LiveView, now: UtcMicros) -> Live {
     let state = view.live;
     let newest = state.newest.map(|newest| {
         json!({

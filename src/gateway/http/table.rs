@@ -6,11 +6,19 @@ use axum::routing::get;
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
 use super::{dead_letters, probe, read, registry, summary, telemetry};
+use crate::gateway::ws;
 
 /// Every route, in the order in which it is told about.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let groups = [drones(), fleets(), letters(), probes(), doors()];
+    let groups = [
+        drones(),
+        fleets(),
+        letters(),
+        probes(),
+        doors(),
+        ws::routes(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
