@@ -11,6 +11,7 @@ mod dead_letters;
 mod graphql;
 mod grpc;
 mod history;
+mod openapi;
 mod path;
 mod registry;
 mod roles;

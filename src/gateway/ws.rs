@@ -17,14 +17,13 @@ mod opening;
 mod replay;
 mod socket;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::http::Method;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
-use super::state::Gateway;
+use super::http::route::Route;
 
 /// WebSockets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,8 +81,19 @@ impl WsConfig {
 }
 
 /// The paths of this door.
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new()
-        .route("/ws/v1/drones/{id}", get(feed::open))
-        .route("/ws/v1/ingest", get(ingest::open))
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::door(
+            Method::GET,
+            "/ws/v1/drones/{id}",
+            get(feed::open),
+            "WebSocket: the feed of a drone; with `?from=<cursor>` what was missed first",
+        ),
+        Route::door(
+            Method::GET,
+            "/ws/v1/ingest",
+            get(ingest::open),
+            "WebSocket: batches up, results down",
+        ),
+    ]
 }

@@ -10,5 +10,6 @@ mod faults;
 mod feed;
 mod graphql;
 mod harness;
+mod openapi;
 mod planted_faults;
 mod telemetry_path;

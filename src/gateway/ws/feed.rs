@@ -20,7 +20,7 @@ use std::time::Duration;
 use aerostream_actors::{Cursor, FeedEvent, FeedSnapshot, Frame, Subscription};
 use aerostream_domain::{BootId, DroneId, Seq};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
@@ -33,7 +33,7 @@ use super::socket::{End, Heard, Socket};
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Action;
 use crate::gateway::http::problem::Refusal;
-use crate::gateway::http::{Shared, input};
+use crate::gateway::http::{Segment, Shared, input};
 use crate::gateway::ingest::unavailable;
 use crate::gateway::metrics;
 
@@ -56,7 +56,7 @@ pub(super) struct Begin {
 pub(super) async fn open(
     State(gateway): Shared,
     opening: Opening,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
     begin: Result<Query<Begin>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let drone = input::drone_id(&drone)?;
