@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod end_to_end;
+mod feed;
 mod history;
 mod memory;
 mod rest;
@@ -32,7 +33,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 5] = ["memory", "history", "end_to_end", "rest", "aggregate"];
+const NAMES: [&str; 6] = ["memory", "history", "end_to_end", "rest", "feed", "aggregate"];
 
 fn main() -> ExitCode {
     // Cargo itself passes `--bench`.
@@ -72,6 +73,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "aggregate" => aggregate::run().await,
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
+            "feed" => feed::run().await,
             _ => rest::run().await,
         }
     })
