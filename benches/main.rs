@@ -33,7 +33,14 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 6] = ["memory", "history", "end_to_end", "rest", "feed", "aggregate"];
+const NAMES: [&str; 6] = [
+    "memory",
+    "history",
+    "end_to_end",
+    "rest",
+    "feed",
+    "aggregate",
+];
 
 fn main() -> ExitCode {
     // Cargo itself passes `--bench`.
