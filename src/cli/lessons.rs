@@ -203,6 +203,21 @@ pub const LESSONS: &[Lesson] = &[
         ],
     ),
     lesson(
+        "watch",
+        "Shows the fleet as a table, or one drone with every field, live in the terminal. Elsewhere \
+         every change is a line: text for the fleet, JSON for one drone. Ctrl-C ends it.",
+        &[
+            (
+                "The emptiest batteries first",
+                "aerostream watch --token-file var/tokens/viewer --sort battery",
+            ),
+            (
+                "One drone, four times a second",
+                "aerostream watch --token-file var/tokens/viewer --every 0.25 sim-00001",
+            ),
+        ],
+    ),
+    lesson(
         "drone",
         "Lists, shows, enrols and retires drones through a gateway. The caller's token comes from \
          --token-file or AEROSTREAM_TOKEN_FILE.",
