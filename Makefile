@@ -23,7 +23,7 @@ BENCH ?=
 DENY_VERSION := 0.20.2
 DENY := .cache/tools/bin/cargo-deny
 
-.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference clean
+.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference openapi clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -76,6 +76,10 @@ doc: ## builds the documentation of the crates
 config-reference: ## writes docs/config-reference.toml from the code
 	@UPDATE_CONFIG_REFERENCE=1 cargo test $(CARGO_FLAGS) --package aerostream --test it -- \
 		the_reference_file_is_what_the_code_says
+
+openapi: ## writes docs/openapi.json from the code
+	@UPDATE_OPENAPI=1 cargo test $(CARGO_FLAGS) --package aerostream --lib -- \
+		the_document_in_docs_is_what_the_code_says
 
 clean: ## removes what was built and fetched; keeps the data in var/
 	@cargo clean

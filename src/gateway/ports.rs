@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use aerostream_actors::{
-    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable,
+    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Subscription, Unavailable,
 };
 use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
 
-pub use crate::store::fields::Kind;
+pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
 pub use crate::store::history::{Key, Order};
@@ -22,6 +22,9 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Live state of one drone; `None` if it was never heard.
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable>;
+
+    /// Watches a drone, heard or not.
+    async fn subscribe(&self, drone: &DroneId) -> Result<Subscription, Unavailable>;
 
     /// Drones behind `after` in id order; at most `limit`. A page may be shorter before the end.
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable>;
@@ -38,6 +41,10 @@ impl Drones for Handle {
 
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable> {
         Handle::live(self, drone).await
+    }
+
+    async fn subscribe(&self, drone: &DroneId) -> Result<Subscription, Unavailable> {
+        Handle::subscribe(self, drone)
     }
 
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable> {

@@ -7,15 +7,17 @@ use std::time::Duration;
 use aerostream_domain::{DroneId, FleetId};
 use aerostream_log::{EventLog, Partition, Topic};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::dead_letter::DeadLetters;
 use super::ingest::{Ingest, IngestConfig};
-use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, Usage};
+use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, SocketPlace, Usage};
 use super::ports::{Drones, History};
 use super::server::ServerConfig;
 use super::summary::SummaryConfig;
+use super::ws::WsConfig;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::registry::{Registry, RegistryConfig};
@@ -38,6 +40,8 @@ pub struct GatewayConfig {
     pub http: HttpConfig,
     /// The gRPC door.
     pub grpc: GrpcConfig,
+    /// WebSockets, on the REST door's port.
+    pub ws: WsConfig,
 }
 
 /// The REST door.
@@ -141,6 +145,9 @@ pub struct Gateway {
     pub(super) config: GatewayConfig,
     pub(super) behind: Behind,
     pub(super) ingest: Ingest,
+    /// Resumed feeds that may read the event log at once.
+    pub(super) replays: Semaphore,
+    unknown: Arc<Usage>,
     auth: Authenticator,
     usage: Arc<Usage>,
     pub(super) exports: Arc<Places>,
@@ -174,6 +181,8 @@ impl Gateway {
                 config.http.exports_max,
                 config.http.principal_exports_max,
             ),
+            unknown: Arc::new(Usage::of_unknown(&config.limits)),
+            replays: Semaphore::new(config.ws.replays_max),
             ingest,
             behind,
             config,
@@ -209,6 +218,15 @@ impl Gateway {
     #[must_use]
     pub fn permit(&self, caller: &Caller) -> Permit {
         Permit::for_body(Arc::clone(&self.usage), Arc::clone(&caller.usage))
+    }
+
+    /// Counts a WebSocket while it is open; `None` is a caller who has not told its token yet.
+    ///
+    /// # Errors
+    /// The gateway or the caller has too many.
+    pub fn socket(&self, caller: Option<&Caller>) -> Result<SocketPlace, Problem> {
+        let usage = caller.map_or(&self.unknown, |caller| &caller.usage);
+        SocketPlace::take(&self.usage, usage)
     }
 
     /// Fleets, drones and revocations.

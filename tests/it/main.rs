@@ -7,6 +7,8 @@ mod chaos;
 mod config;
 mod event_log;
 mod faults;
+mod feed;
 mod harness;
+mod openapi;
 mod planted_faults;
 mod telemetry_path;
