@@ -8,7 +8,7 @@ use aerostream_actors::{
 use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
 
-pub use crate::store::fields::Kind;
+pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
 pub use crate::store::history::{Key, Order};

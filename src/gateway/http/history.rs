@@ -3,6 +3,7 @@
 //! An export is read in chunks, each a question of its own behind the last sample of the one
 //! before. So it holds one chunk and, while its client is slow, no connection to the database.
 
+pub mod asked;
 pub mod csv;
 pub mod export;
 pub mod geojson;

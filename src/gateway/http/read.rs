@@ -11,16 +11,11 @@ use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::history::csv::Csv;
-use super::history::export::{self, Writer};
-use super::history::geojson::GeoJson;
-use super::history::parquet::Parquet;
-use super::history::source::{Broken, Extent, Source, Wanted};
+use super::history::asked::{Export, export};
 use super::history::{self, Format, steps};
 use super::input::{self, PAGE_DEFAULT};
 use super::openapi::samples;
@@ -33,11 +28,8 @@ use crate::gateway::ingest::unavailable;
 use crate::gateway::json::enums::{Lower, Whole};
 use crate::gateway::json::shape::{self, Time, parse_time};
 use crate::gateway::limit::RETRY_AFTER;
-use crate::gateway::limit::{Permit, Place};
 use crate::gateway::list::{self, Listed};
-use crate::gateway::ports::{
-    FieldSet, History, HistoryError, HistoryRequest, Order, PastSample, Steps,
-};
+use crate::gateway::ports::{History, HistoryError, HistoryRequest, PastSample, Steps};
 use crate::gateway::state::{Gateway, allow, no_drone};
 
 /// What is told of the past unless the caller says otherwise.
@@ -280,7 +272,7 @@ struct PastReply {
 ///
 /// As JSON it is a page: when there may be more samples than the limit, the newest are told and
 /// `next_to` is the `to` to go on with; samples of that one moment come again. With `step` it is
-/// steps of time. `format=csv` and `format=geojson` are exports, which stream all there is.
+/// steps of time. The other formats are exports, which stream all there is.
 pub async fn past(
     State(gateway): Shared,
     Asking(caller, permit): Asking,
@@ -349,78 +341,6 @@ async fn page(
     }))
 }
 
-/// What is to be exported.
-struct Export {
-    request: HistoryRequest,
-    steps: Option<Steps>,
-    limit: Option<usize>,
-    format: Format,
-    /// How far a track may be off.
-    simplify_m: Option<f64>,
-}
-
-async fn export(
-    gateway: &Gateway,
-    export: Export,
-    held: (Permit, Place),
-) -> Result<Response, Refusal> {
-    let history = stored(gateway)?;
-    let (max, drone) = (
-        gateway.config.http.export_rows_max,
-        export.request.drone.clone(),
-    );
-    if export.limit.is_none() && export.steps.is_none() {
-        let range = export.request.range.clone();
-        let estimate = history.estimate(&drone, range).await.map_err(not_read)?;
-        if estimate > max as u64 {
-            return Err(Problem::new(
-                ErrorCode::Invalid,
-                format!(
-                    "there are about {estimate} samples and an export has at most {max}: ask for \
-                     a shorter range, or for a `step` such as `1m`, or name a `limit`"
-                ),
-            )
-            .at("from")
-            .into());
-        }
-    }
-    let mut request = export.request;
-    request.order = Order::Oldest;
-    if export.format == Format::GeoJson {
-        let track = ["position.latitude_deg", "position.longitude_deg"];
-        request.fields = FieldSet::from_paths(track).unwrap_or(FieldSet::ALL);
-    }
-    let wanted = match export.steps {
-        Some(steps) => Wanted::Steps(drone.clone(), request.fields, steps),
-        None => Wanted::Samples(request),
-    };
-    let extent = Extent {
-        chunk: gateway.config.http.export_chunk_rows.max(1),
-        limit: export.limit,
-        max,
-    };
-    let source = Source::new(Arc::clone(history), wanted, extent);
-    let columns = source.columns();
-    let writer = match export.format {
-        Format::GeoJson => {
-            Writer::GeoJson(GeoJson::new(drone.to_string(), &columns, export.simplify_m))
-        }
-        Format::Parquet => {
-            let file = Parquet::new(&columns, source.kinds());
-            let wrong = |error: ParquetError| Problem::new(ErrorCode::Internal, error.to_string());
-            Writer::Parquet(Box::new(file.map_err(wrong)?))
-        }
-        Format::Csv | Format::Json => Writer::Csv(Csv::new(columns)),
-    };
-    let response = export::start(source, writer, drone.as_str(), held).await;
-    response.map_err(|broken| match broken {
-        Broken::History(error) => not_read(error).into(),
-        other => Problem::new(ErrorCode::Unavailable, other.to_string())
-            .retry_after(RETRY_AFTER)
-            .into(),
-    })
-}
-
 /// A page of the past.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PastPage {
@@ -481,7 +401,7 @@ pub(in crate::gateway) async fn samples(
     stored(gateway)?.samples(request).await.map_err(not_read)
 }
 
-fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {
+pub(super) fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {
     let history = gateway.behind.history.as_ref();
     history.ok_or_else(|| {
         Problem::new(ErrorCode::Unavailable, "this gateway has no database")
@@ -489,7 +409,7 @@ fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {
     })
 }
 
-fn not_read(error: HistoryError) -> Problem {
+pub(super) fn not_read(error: HistoryError) -> Problem {
     let source = error.source.to_string();
     tracing::warn!(error = %error, error.source = source, "history not read");
     let detail = "the database does not answer now; live state does";

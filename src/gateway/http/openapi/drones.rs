@@ -1,13 +1,15 @@
 //! Drones: who is there, how they are, how they were; enrolment.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 
-use super::doc::{ADMIN, Doc, READERS, READERS_AND_DRONE, whole};
+use super::doc::{ADMIN, Doc, READERS, READERS_AND_DRONE, text, whole};
 use crate::error::ErrorCode;
 use crate::gateway::http::read::{DronePage, DroneReply, PastPage};
 use crate::gateway::http::registry::{DroneEntry, NewDrone};
+use crate::gateway::http::reply::AnyObject;
+use crate::gateway::ports::FIELDS;
 
 const TAG: &str = "drones";
 const DRONE: &str = "my-first-drone";
@@ -59,90 +61,97 @@ pub fn past() -> Doc {
     let summary = "Tells the past of a drone";
     let mut doc = Doc::new("getDroneTelemetry", TAG, summary, READERS_AND_DRONE)
         .about(
-            "The last ten minutes unless asked otherwise, oldest first. As JSON it is a page: when \
-             there may be more than the limit, the newest are told and `next_to` is the `to` to go \
-             on with; samples of that one moment come again. With `step` it is summaries of steps \
-             of time, and `next_from` is the `from` to go on with. The other formats are exports, \
-             which stream all there is, up to the setting `gateway.http.export_rows_max`.",
+            "The last ten minutes unless asked otherwise, oldest first. As JSON it is a page: \
+             when there may be more than the limit, the newest are told and `next_to` is the \
+             `to` to go on with; samples of that one moment come again. With `step` it is steps \
+             of time, and `next_from` is the `from` to go on with. The other formats are exports: \
+             they stream everything, oldest first, up to the setting \
+             `gateway.http.export_rows_max`, and break off rather than leave something out.",
         )
-        .id("id", "The drone's id.", DRONE)
-        .query(
+        .id("id", "The drone's id.", DRONE);
+    for (name, about, schema, example) in past_queries() {
+        doc = doc.query(name, about, schema, example);
+    }
+    let page = doc.schema::<PastPage>();
+    let steps = doc.schema::<AnyObject>();
+    let json = AnyOfBuilder::new().item(page).item(steps).build();
+    let forms = [
+        ("application/json", Some(Schema::AnyOf(json).into())),
+        ("text/csv", Some(text())),
+        ("application/geo+json", None),
+        ("application/vnd.apache.parquet", None),
+    ];
+    doc.answer_as(200, "Samples or steps of the past", &forms)
+}
+
+/// A parameter: name, meaning, schema and example.
+type Parameter = (&'static str, &'static str, RefOr<Schema>, Option<Value>);
+
+fn past_queries() -> [Parameter; 7] {
+    let pattern = |pattern: String| {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        RefOr::from(schema.pattern(Some(pattern)))
+    };
+    let paths: Vec<String> = FIELDS
+        .iter()
+        .map(|it| it.path.replace('.', "\\."))
+        .collect();
+    let path = format!("({})", paths.join("|"));
+    let formats = ["json", "csv", "geojson", "parquet"];
+    let format = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(formats));
+    let metres = ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .exclusive_minimum(Some(0.0))
+        .maximum(Some(100_000.0));
+    [
+        (
             "from",
             "First moment. Ten minutes before `to` unless set.",
             moment(),
             None,
-        )
-        .query(
+        ),
+        (
             "to",
             "Moment behind the last. Now unless set.",
             moment(),
             None,
-        )
-        .query(
+        ),
+        (
             "limit",
-            "Most samples of the answer, at most the setting `gateway.http.history_max`, which is \
-             also the default.",
-            whole(1, 10_000),
+            "Most samples or steps of the answer, at most the setting `gateway.http.history_max`, \
+             which is also the default; of an export at most `gateway.http.export_rows_max`.",
+            whole(1, 5_000_000),
             Some(100.into()),
-        );
-    doc = how_told(doc);
-    let page = doc.schema::<PastPage>();
-    let json: RefOr<Schema> = AnyOfBuilder::new().item(page).item(steps()).into();
-    let forms = [
-        ("application/json", Some(json)),
-        ("text/csv", None),
-        ("application/geo+json", None),
-        ("application/vnd.apache.parquet", None),
-    ];
-    doc.answer_as(200, "Samples of the past, or steps of time", &forms)
-}
-
-/// The parameters that choose what is told of a sample, and in which form.
-fn how_told(doc: Doc) -> Doc {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let formats = ["json", "csv", "geojson", "parquet"];
-    doc.query(
-        "fields",
-        "Paths of the wanted fields, or names of whole groups, by commas. All unless set.",
-        text().build(),
-        None,
-    )
-    .query(
-        "step",
-        "Length of the steps of time in place of samples: 10 seconds or a multiple, such as \
-         `10s`, `5m`, `1h`.",
-        text().build(),
-        None,
-    )
-    .query(
-        "format",
-        "Form of the answer; `json` unless set.",
-        text().enum_values(Some(formats)).build(),
-        None,
-    )
-    .query(
-        "simplify_m",
-        "Metres that a track may be off; of `geojson` only.",
-        text().build(),
-        None,
-    )
-}
-
-/// The answer with `step`.
-fn steps() -> RefOr<Schema> {
-    let whole = || ObjectBuilder::new().schema_type(Type::Integer);
-    let step = ObjectBuilder::new()
-        .property("time_us", whole())
-        .required("time_us")
-        .property("samples", whole())
-        .required("samples");
-    ObjectBuilder::new()
-        .property("drone_id", ObjectBuilder::new().schema_type(Type::String))
-        .property("step_s", whole())
-        .required("step_s")
-        .property("steps", ArrayBuilder::new().items(step))
-        .required("steps")
-        .into()
+        ),
+        (
+            "fields",
+            "Paths of the wanted fields, by commas, or whole groups such as `position`; only \
+             their columns are read. Everything unless set.",
+            pattern(format!("^{path}(,{path})*$")),
+            None,
+        ),
+        (
+            "step",
+            "Length of the steps in place of samples, a multiple of 10 seconds up to 30 days: \
+             average, least and greatest, and the last position of each.",
+            pattern("^([1-9][0-9]{0,5}0s?|[1-9][0-9]{0,4}[mh]|[1-9][0-9]?d)$".to_owned()),
+            None,
+        ),
+        (
+            "format",
+            "How the answer is written; `json` unless set.",
+            format.into(),
+            None,
+        ),
+        (
+            "simplify_m",
+            "For `format=geojson`: metres that the track may be off.",
+            metres.into(),
+            None,
+        ),
+    ]
 }
 
 /// RFC 3339, or microseconds since 1970.
