@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn what_is_beyond_a_limit_is_told_with_the_limit() {
         let deep = format!("{}a{}", "{ a ".repeat(30), " }".repeat(30));
-        assert!(refused(&deep).detail.contains("31 levels deep; at most 16"));
+        assert!(refused(&deep).detail.contains("30 levels deep; at most 16"));
         let aliases: String = (0..10_000).map(|n| format!(" a{n}: __typename")).collect();
         let problem = refused(&format!("{{ {aliases} }}"));
         assert!(problem.detail.contains("10000 fields"), "{problem}");
