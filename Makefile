@@ -23,7 +23,7 @@ BENCH ?=
 DENY_VERSION := 0.20.2
 DENY := .cache/tools/bin/cargo-deny
 
-.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference schema clean
+.PHONY: help up build test bench chaos audit fuzz proto-check fmt lint doc config-reference openapi schema clean
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -81,6 +81,10 @@ config-reference: ## writes docs/config-reference.toml from the code
 schema: ## writes docs/schema.graphql from the code
 	@UPDATE_SCHEMA=1 cargo test $(CARGO_FLAGS) --package aerostream --lib -- \
 		the_schema_file_is_what_the_code_says
+
+openapi: ## writes docs/openapi.json from the code
+	@UPDATE_OPENAPI=1 cargo test $(CARGO_FLAGS) --package aerostream --lib -- \
+		the_document_in_docs_is_what_the_code_says
 
 clean: ## removes what was built and fetched; keeps the data in var/
 	@cargo clean

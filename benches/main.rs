@@ -6,6 +6,7 @@
 //! ```
 
 mod end_to_end;
+mod feed;
 mod history;
 mod memory;
 mod rest;
@@ -31,7 +32,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 4] = ["memory", "history", "end_to_end", "rest"];
+const NAMES: [&str; 5] = ["memory", "history", "end_to_end", "rest", "feed"];
 
 fn main() -> ExitCode {
     // Cargo itself passes `--bench`.
@@ -70,6 +71,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "memory" => memory::run().await,
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
+            "feed" => feed::run().await,
             _ => rest::run().await,
         }
     })

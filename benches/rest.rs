@@ -2,7 +2,7 @@
 //! record appended to the same log and waited for, by as many at once.
 
 mod load;
-mod produce;
+pub mod produce;
 
 use std::time::Duration;
 

@@ -83,6 +83,11 @@ pub struct Stack {
 impl Stack {
     /// Starts it over a log, `embedded` or `kafka`.
     pub async fn start(log: &str, database: &Database) -> anyhow::Result<Self> {
+        Self::start_with(log, database, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_with(log: &str, database: &Database, own: &[&str]) -> anyhow::Result<Self> {
         let data_dir = directory("up");
         let path = data_dir.to_str().context("scratch paths are UTF-8")?;
         let mut settings = vec![
@@ -91,6 +96,7 @@ impl Stack {
             "gateway.grpc.address=127.0.0.1:0".to_owned(),
             format!("node.shards={}", shards()?.get()),
         ];
+        settings.extend(own.iter().map(|setting| (*setting).to_owned()));
         if log == "kafka" {
             let broker = Broker::fresh().await;
             settings.push("log.kafka.single_broker=true".to_owned());

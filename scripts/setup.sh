@@ -37,6 +37,11 @@ has_java() {
     [ "${version:-0}" -ge 17 ]
 }
 
+# Python with what it needs to make environments of its own.
+has_venv() {
+    have python3 && python3 -c "import venv, ensurepip" 2>/dev/null
+}
+
 has_header() {
     have pkg-config && pkg-config --exists "$1"
 }
@@ -60,6 +65,7 @@ check_run() {
 check_test() {
     has_java || want default-jre-headless "runs the Kafka broker"
     have mvn || want maven "fetches the Kafka broker"
+    has_venv || want python3-venv "runs the readers that tests compare ours with"
 }
 
 check_rust() {
@@ -105,4 +111,5 @@ install_missing
 check_rust
 if [ "$for_what" = test ]; then
     "$scripts/kafka.sh" jars
+    "$scripts/python.sh" venv
 fi

@@ -1,9 +1,12 @@
 //! The command line: which role, and the settings that it overrides.
 
+mod completions;
+mod lessons;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Loaded, Sources};
 use crate::role;
@@ -51,12 +54,32 @@ enum Command {
     Dlq(role::dlq::Options),
     /// Prints the settings in effect and where each one comes from
     Config(role::config::Arguments),
+    /// Prints a script that completes these command lines in a shell
+    Completions(completions::Options),
 }
 
 impl Cli {
+    /// The command line with help that teaches.
+    #[must_use]
+    pub fn taught() -> clap::Command {
+        lessons::teach(Self::command())
+    }
+
+    /// Reads the command line; ends the process with help, or with what is wrong with it.
+    #[must_use]
+    pub fn read() -> Self {
+        let mut command = Self::taught();
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
     /// Runs the role to its end.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let Self { settings, command } = self;
+        if let Command::Completions(options) = &command {
+            options.run(Self::command())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         if let Command::Config(arguments) = &command {
             role::config::run(arguments, || settings.load())?;
             return Ok(ExitCode::SUCCESS);
@@ -74,7 +97,7 @@ impl Cli {
                 Command::Drone(options) => succeed(role::drone::run(options).await),
                 Command::Token(options) => succeed(role::token::run(options).await),
                 Command::Dlq(options) => succeed(role::dlq::run(options).await),
-                Command::Config(_) => Ok(ExitCode::SUCCESS),
+                Command::Config(_) | Command::Completions(_) => Ok(ExitCode::SUCCESS),
             }
         })
     }

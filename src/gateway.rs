@@ -17,6 +17,7 @@ pub mod ports;
 pub mod server;
 pub mod state;
 pub mod summary;
+pub mod ws;
 
 pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
 

@@ -3,13 +3,12 @@
 use std::process::ExitCode;
 
 use aerostream::cli::Cli;
-use clap::Parser;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::read().run() {
         Ok(code) => code,
         Err(error) => {
             // `{:#}` prints the chain of causes on one line.

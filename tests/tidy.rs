@@ -66,6 +66,11 @@ fn links_of_documents_resolve() {
 }
 
 #[test]
+fn commands_in_documents_exist() {
+    check(documents::commands);
+}
+
+#[test]
 fn nothing_names_a_machine() {
     check(documents::machine_paths);
 }

@@ -37,7 +37,8 @@ pub async fn run(log: &str, time: Duration) -> anyhow::Result<Answers> {
     })
 }
 
-async fn open(log: &str) -> anyhow::Result<Arc<dyn EventLog>> {
+/// Opens a log of its own.
+pub async fn open(log: &str) -> anyhow::Result<Arc<dyn EventLog>> {
     let shards = shards()?;
     if log == "embedded" {
         let config = embedded::Config {

@@ -11,20 +11,25 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
-//! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`graphql`] |
+//! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`super::graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
+//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
+//! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
 pub mod body;
 pub mod dead_letters;
 pub mod input;
+pub mod openapi;
 pub mod probe;
 pub mod problem;
 pub mod read;
 pub mod registry;
 pub mod reply;
+pub mod route;
 pub mod summary;
+pub mod table;
 pub mod telemetry;
 
 use std::future::Future;
@@ -32,15 +37,13 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::routing::{get, patch, post};
 use tokio::net::TcpListener;
 
 use self::problem::Refusal;
 use super::auth::Caller;
-use super::graphql;
 use super::limit::Permit;
 use super::server::{self, Protocol};
 use super::state::Gateway;
@@ -60,34 +63,12 @@ pub async fn serve(
     server::serve(listener, router, (Protocol::Http1, &config), shutdown).await
 }
 
-/// Every route of the REST door.
+/// Serves every route of the REST door.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new()
-        .route("/", get(probe::root))
-        .route("/healthz", get(probe::healthz))
-        .route("/readyz", get(probe::readyz))
-        .route("/metrics", get(probe::metrics))
-        .route("/api/v1/telemetry", post(telemetry::ingest))
-        .route("/api/v1/drones", get(read::drones).post(registry::enrol))
-        .route("/api/v1/fleet/summary", get(summary::summary))
-        .route("/api/v1/drones/{id}", get(read::drone))
-        .route("/api/v1/drones/{id}/telemetry", get(read::past))
-        .route("/api/v1/drones/{id}/retire", post(registry::retire))
-        .route(
-            "/api/v1/fleets",
-            get(registry::fleets).post(registry::create_fleet),
-        )
-        .route("/api/v1/fleets/{id}", patch(registry::change_fleet))
-        .route("/api/v1/fleets/{id}/drones", get(registry::fleet_drones))
-        .route("/api/v1/tokens/revoke", post(registry::revoke))
-        .route("/graphql", get(graphql::page).post(graphql::answer))
-        .route("/graphql/{file}", get(graphql::file))
-        .route("/api/v1/dead-letters", get(dead_letters::list))
-        .route("/api/v1/dead-letters/{id}", get(dead_letters::show))
-        .route(
-            "/api/v1/dead-letters/{id}/replay",
-            post(dead_letters::replay),
-        )
+    let router = table::routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| route.into_router(router));
+    router
         .method_not_allowed_fallback(async || {
             Refusal::from(Problem::new(
                 ErrorCode::MethodNotAllowed,
@@ -138,4 +119,20 @@ impl FromRequestParts<Arc<Gateway>> for Asking {
     }
 }
 
-type Shared = State<Arc<Gateway>>;
+/// A part of the path.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let segment = Path::from_request_parts(parts, state).await;
+        segment.map(|Path(segment)| Self(segment)).map_err(|error| {
+            let problem = Problem::new(ErrorCode::Malformed, error.body_text());
+            problem.at("path").into()
+        })
+    }
+}
+
+pub(super) type Shared = State<Arc<Gateway>>;

@@ -24,6 +24,12 @@ pub struct LimitConfig {
     pub principal_requests_max: usize,
     /// Bytes under way of one principal. Default: 32 MiB.
     pub principal_bytes_max: usize,
+    /// WebSockets that are open in this gateway. Default: 8000.
+    pub sockets_max: usize,
+    /// WebSockets that are open of one principal. Default: 1000.
+    pub principal_sockets_max: usize,
+    /// WebSockets that are open and have not told their token yet. Default: 256.
+    pub unknown_sockets_max: usize,
     /// Dead letters that a principal may cause at once. Default: 1000.
     pub dead_letters_burst: u32,
     /// Dead letters per minute that a principal may cause in the long run. Default: 600.
@@ -37,6 +43,9 @@ impl Default for LimitConfig {
             bytes_max: 128 << 20,
             principal_requests_max: 2048,
             principal_bytes_max: 32 << 20,
+            sockets_max: 8000,
+            principal_sockets_max: 1000,
+            unknown_sockets_max: 256,
             dead_letters_burst: 1000,
             dead_letters_per_minute: 600,
         }
@@ -82,6 +91,7 @@ impl Limit {
 pub struct Usage {
     requests: Limit,
     bytes: Limit,
+    sockets: Limit,
     letters: Quota,
 }
 
@@ -92,6 +102,7 @@ impl Usage {
         Self {
             requests: Limit::new("this principal's requests", config.principal_requests_max),
             bytes: Limit::new("this principal's bytes", config.principal_bytes_max),
+            sockets: Limit::new("this principal's WebSockets", config.principal_sockets_max),
             letters: Quota::new(config.dead_letters_burst, config.dead_letters_per_minute),
         }
     }
@@ -102,6 +113,19 @@ impl Usage {
         Self {
             requests: Limit::new("the gateway's requests", config.requests_max),
             bytes: Limit::new("the gateway's bytes", config.bytes_max),
+            sockets: Limit::new("the gateway's WebSockets", config.sockets_max),
+            letters: Quota::new(0, 0),
+        }
+    }
+
+    /// Those whose token is not told yet: they may only hold WebSockets, and few.
+    #[must_use]
+    pub fn of_unknown(config: &LimitConfig) -> Self {
+        let max = config.unknown_sockets_max;
+        Self {
+            requests: Limit::new("requests without token", 0),
+            bytes: Limit::new("bytes without token", 0),
+            sockets: Limit::new("WebSockets that have not told their token", max),
             letters: Quota::new(0, 0),
         }
     }
@@ -181,6 +205,38 @@ impl Drop for Permit {
             usage.requests.give_back(self.requests);
             usage.bytes.give_back(self.bytes);
         }
+    }
+}
+
+/// One open WebSocket; given back when dropped.
+#[derive(Debug)]
+pub struct SocketPlace {
+    gateway: Arc<Usage>,
+    principal: Arc<Usage>,
+}
+
+impl SocketPlace {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// The gateway or the principal has too many.
+    pub fn take(gateway: &Arc<Usage>, principal: &Arc<Usage>) -> Result<Self, Problem> {
+        principal.sockets.take(1)?;
+        if let Err(problem) = gateway.sockets.take(1) {
+            principal.sockets.give_back(1);
+            return Err(problem);
+        }
+        Ok(Self {
+            gateway: Arc::clone(gateway),
+            principal: Arc::clone(principal),
+        })
+    }
+}
+
+impl Drop for SocketPlace {
+    fn drop(&mut self) {
+        self.principal.sockets.give_back(1);
+        self.gateway.sockets.give_back(1);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::ErrorCode;
 
 /// Samples by what became of them: `acknowledged`, `repeated`, `refused`, `retry`, `denied`.
 pub const SAMPLES: &str = "aerostream_gateway_samples_total";
-/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `replay`.
+/// Batches by door: `rest`, `grpc_unary`, `grpc_stream`, `websocket`, `replay`.
 pub const BATCHES: &str = "aerostream_gateway_batches_total";
 /// Problems answered, by code.
 pub const PROBLEMS: &str = "aerostream_gateway_problems_total";
@@ -27,12 +27,22 @@ pub const STREAMS: &str = "aerostream_gateway_streams";
 /// Drones enrolled by themselves.
 pub const ENROLLED: &str = "aerostream_gateway_drones_enrolled_total";
 
+/// WebSockets that are open, by kind: `feed`, `ingest`.
+pub const SOCKETS: &str = "aerostream_gateway_sockets";
+/// Frames of feeds by type, such as `update` and `gap`.
+pub const FEED_FRAMES: &str = "aerostream_gateway_feed_frames_total";
+/// Events of feeds that slow clients were not told one by one.
+pub const FEED_CONFLATED: &str = "aerostream_gateway_feed_conflated_total";
+/// Resumed feeds by result: `complete`, or the reason of the gap.
+pub const FEED_RESUMES: &str = "aerostream_gateway_feed_resumes_total";
+
 /// Which door a batch came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     Rest,
     GrpcUnary,
     GrpcStream,
+    WebSocket,
     /// A dead letter, sent again by an administrator.
     Replay,
 }
@@ -43,6 +53,7 @@ impl Door {
             Self::Rest => "rest",
             Self::GrpcUnary => "grpc_unary",
             Self::GrpcStream => "grpc_stream",
+            Self::WebSocket => "websocket",
             Self::Replay => "replay",
         }
     }
@@ -103,6 +114,26 @@ pub(crate) fn stream_opened() {
 
 pub(crate) fn stream_closed() {
     gauge!(STREAMS).decrement(1.0);
+}
+
+pub(crate) fn socket_opened(kind: &'static str) {
+    gauge!(SOCKETS, "kind" => kind).increment(1.0);
+}
+
+pub(crate) fn socket_closed(kind: &'static str) {
+    gauge!(SOCKETS, "kind" => kind).decrement(1.0);
+}
+
+pub(crate) fn feed_frame(kind: &'static str) {
+    counter!(FEED_FRAMES, "type" => kind).increment(1);
+}
+
+pub(crate) fn feed_conflated(events: u64) {
+    counter!(FEED_CONFLATED).increment(events);
+}
+
+pub(crate) fn feed_resumed(result: &'static str) {
+    counter!(FEED_RESUMES, "result" => result).increment(1);
 }
 
 pub(crate) fn drone_enrolled() {

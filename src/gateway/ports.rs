@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use aerostream_actors::{
-    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Unavailable,
+    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Subscription, Unavailable,
 };
 use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
 use async_trait::async_trait;
@@ -20,6 +20,9 @@ pub trait Drones: Send + Sync + 'static {
     /// Live state of one drone; `None` if it was never heard.
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable>;
 
+    /// Watches a drone, heard or not.
+    async fn subscribe(&self, drone: &DroneId) -> Result<Subscription, Unavailable>;
+
     /// Drones behind `after` in id order; at most `limit`. A page may be shorter before the end.
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable>;
 
@@ -35,6 +38,10 @@ impl Drones for Handle {
 
     async fn live(&self, drone: &DroneId) -> Result<Option<LiveView>, Unavailable> {
         Handle::live(self, drone).await
+    }
+
+    async fn subscribe(&self, drone: &DroneId) -> Result<Subscription, Unavailable> {
+        Handle::subscribe(self, drone)
     }
 
     async fn list(&self, after: Option<DroneId>, limit: usize) -> Result<ListPage, Unavailable> {

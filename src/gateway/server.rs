@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -120,6 +120,7 @@ pub async fn serve(
     let free = Arc::new(Semaphore::new(config.connections_max));
     let silence_max = Duration::from_millis(config.header_timeout_ms);
     let (stop, stopped) = watch::channel(false);
+    let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     tracing::info!(door = protocol.door(), server.address = %address, "door open");
@@ -144,14 +145,21 @@ pub async fn serve(
             builder: Arc::clone(&builder),
             router: router.clone(),
             silence_max,
-            stopped: stopped.clone(),
-            _place: Place::take(protocol.door(), place),
+            held: Upgraded {
+                stopped: stopped.clone(),
+                _place: Arc::new(Place::take(protocol.door(), place, alive.clone())),
+            },
         };
         connections.spawn(connection.run(stream));
     }
     drop(listener);
     stop.send_replace(true);
-    let drained = async { while connections.join_next().await.is_some() {} };
+    drop(alive);
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        // What a connection was upgraded to outlives it.
+        while all_gone.recv().await.is_some() {}
+    };
     let drain = Duration::from_millis(config.drain_ms);
     if tokio::time::timeout(drain, drained).await.is_err() {
         tracing::warn!(door = protocol.door(), "connections cut off at shutdown");
@@ -161,17 +169,39 @@ pub async fn serve(
 }
 
 /// One of the connections that may be open.
+#[derive(Debug)]
 struct Place {
     door: &'static str,
     _permit: OwnedSemaphorePermit,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+/// What an upgraded connection holds: it is counted until it drops this, and told when to end.
+#[derive(Debug, Clone)]
+pub struct Upgraded {
+    stopped: watch::Receiver<bool>,
+    _place: Arc<Place>,
+}
+
+impl Upgraded {
+    /// Resolves when the port is closing.
+    pub async fn stopping(&mut self) {
+        // A port that is gone is closing as well.
+        let _ = self.stopped.wait_for(|stopped| *stopped).await;
+    }
 }
 
 impl Place {
-    fn take(door: &'static str, permit: OwnedSemaphorePermit) -> Self {
+    fn take(
+        door: &'static str,
+        permit: OwnedSemaphorePermit,
+        alive: mpsc::Sender<Infallible>,
+    ) -> Self {
         metrics::connection_opened(door);
         Self {
             door,
             _permit: permit,
+            _alive: alive,
         }
     }
 }
@@ -186,8 +216,7 @@ struct Connection {
     builder: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
     silence_max: Duration,
-    stopped: watch::Receiver<bool>,
-    _place: Place,
+    held: Upgraded,
 }
 
 impl Connection {
@@ -197,17 +226,20 @@ impl Connection {
         let heard = Arc::new(AtomicBool::new(false));
         let service = {
             let heard = Arc::clone(&heard);
-            let router = self.router.clone();
-            service_fn(move |request: Request<hyper::body::Incoming>| {
+            let (router, held) = (self.router.clone(), self.held.clone());
+            service_fn(move |mut request: Request<hyper::body::Incoming>| {
                 heard.store(true, Ordering::Relaxed);
                 let router = router.clone();
+                request.extensions_mut().insert(held.clone());
                 async move {
                     let answered = router.oneshot(request.map(Body::new)).await;
                     answered.map_err(|never: Infallible| match never {})
                 }
             })
         };
-        let mut serving = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(stream);
+        let serving = self.builder.serve_connection_with_upgrades(stream, service);
+        let mut serving = pin!(serving);
         let mut silence = pin!(tokio::time::sleep(self.silence_max));
         let mut judged = false;
         let mut stopping = false;
@@ -226,7 +258,7 @@ impl Connection {
                         return;
                     }
                 }
-                _ = self.stopped.wait_for(|stopped| *stopped), if !stopping => {
+                () = self.held.stopping(), if !stopping => {
                     stopping = true;
                     serving.as_mut().graceful_shutdown();
                 }

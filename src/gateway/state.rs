@@ -7,16 +7,18 @@ use std::time::Duration;
 use aerostream_domain::{DroneId, FleetId};
 use aerostream_log::{EventLog, Partition, Topic};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::dead_letter::DeadLetters;
 use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
-use super::limit::{LimitConfig, Permit, RETRY_AFTER, Usage};
+use super::limit::{LimitConfig, Permit, RETRY_AFTER, SocketPlace, Usage};
 use super::ports::{Drones, History};
 use super::server::ServerConfig;
 use super::summary::SummaryConfig;
+use super::ws::WsConfig;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::registry::{Registry, RegistryConfig};
@@ -41,6 +43,8 @@ pub struct GatewayConfig {
     pub grpc: GrpcConfig,
     /// The GraphQL door.
     pub graphql: GraphqlConfig,
+    /// WebSockets, on the REST door's port.
+    pub ws: WsConfig,
 }
 
 /// The REST door.
@@ -133,6 +137,9 @@ pub struct Gateway {
     pub(super) behind: Behind,
     pub(super) ingest: Ingest,
     pub(super) graphql: graphql::Door,
+    /// Resumed feeds that may read the event log at once.
+    pub(super) replays: Semaphore,
+    unknown: Arc<Usage>,
     auth: Authenticator,
     usage: Arc<Usage>,
 }
@@ -160,6 +167,8 @@ impl Gateway {
         Ok(Arc::new(Self {
             auth: Authenticator::new(&config.auth, config.limits.clone())?,
             usage: Arc::new(Usage::of_gateway(&config.limits)),
+            unknown: Arc::new(Usage::of_unknown(&config.limits)),
+            replays: Semaphore::new(config.ws.replays_max),
             ingest,
             graphql: graphql::Door::new(&config.graphql),
             behind,
@@ -196,6 +205,15 @@ impl Gateway {
     #[must_use]
     pub fn permit(&self, caller: &Caller) -> Permit {
         Permit::for_body(Arc::clone(&self.usage), Arc::clone(&caller.usage))
+    }
+
+    /// Counts a WebSocket while it is open; `None` is a caller who has not told its token yet.
+    ///
+    /// # Errors
+    /// The gateway or the caller has too many.
+    pub fn socket(&self, caller: Option<&Caller>) -> Result<SocketPlace, Problem> {
+        let usage = caller.map_or(&self.unknown, |caller| &caller.usage);
+        SocketPlace::take(&self.usage, usage)
     }
 
     /// Fleets, drones and revocations.

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::error::{ErrorCode, Problem};
 
 /// Longest time since a drone was heard that may be asked for: a year.
-const WITHIN_S_MAX: u64 = 366 * 86_400;
+pub const WITHIN_S_MAX: u64 = 366 * 86_400;
 
 /// Summaries of fleets.
 #[derive(Debug, Clone, Serialize, Deserialize)]

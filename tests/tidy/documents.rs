@@ -1,5 +1,6 @@
 //! Documents, migrations, and what no file may tell.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::tree::{Findings, Source, Tree};
@@ -58,6 +59,82 @@ fn named_files(file: &Source) -> impl Iterator<Item = (usize, &str)> {
             })
             .map(move |code| (number, code))
     })
+}
+
+/// Commands in code: `make TARGET` has its target, `aerostream NAME` its subcommand.
+pub fn commands(tree: &Tree, findings: &mut Findings) {
+    let text = |path: &str| {
+        let ending = [path];
+        let source = tree.with_ending(&ending).find(|file| file.path == path);
+        source.map(|file| {
+            file.lines()
+                .map(|(_, line)| line.to_owned())
+                .collect::<Vec<_>>()
+        })
+    };
+    let makefile = text("Makefile").unwrap_or_default();
+    let targets = makefile
+        .iter()
+        .filter(|line| line.contains(" ## "))
+        .filter_map(|line| Some(line.split_once(':')?.0));
+    let targets: BTreeSet<&str> = targets.collect();
+    let cli = text("src/cli.rs").unwrap_or_default();
+    let subcommands = cli
+        .iter()
+        .skip_while(|line| !line.starts_with("enum Command"))
+        .take_while(|line| !line.starts_with('}'))
+        .map(|line| line.trim())
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.split(['(', ',']).next().unwrap_or_default())
+        .map(str::to_ascii_lowercase);
+    let subcommands: BTreeSet<String> = subcommands.collect();
+    for file in tree.with_ending(&[".md"]) {
+        for (number, code) in codes(file) {
+            if let Some(target) = behind(&code, "make")
+                && !targets.contains(target)
+            {
+                findings.add(
+                    file,
+                    number,
+                    format!("names `make {target}`, which is not there"),
+                );
+            }
+            if let Some(name) = behind(&code, "aerostream")
+                && !subcommands.contains(name)
+                && name != "help"
+            {
+                let finding = format!("names `aerostream {name}`, which is not there");
+                findings.add(file, number, finding);
+            }
+        }
+    }
+}
+
+/// Code between backticks, and the lines of fences.
+fn codes(file: &Source) -> Vec<(usize, String)> {
+    let mut codes = Vec::new();
+    let mut fenced = false;
+    for (number, line) in file.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            codes.push((number, line.trim().to_owned()));
+        } else {
+            let spans = line.split('`').skip(1).step_by(2);
+            codes.extend(spans.map(|span| (number, span.to_owned())));
+        }
+    }
+    codes
+}
+
+/// The word behind the name of a program with which a line of code begins.
+fn behind<'a>(code: &'a str, program: &str) -> Option<&'a str> {
+    let mut words = code.split_whitespace();
+    let first = words.next()?;
+    let word = words.next()?;
+    let is_name = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let is_program = first == program || first.ends_with(&format!("/{program}"));
+    (is_program && is_name && !word.starts_with('-')).then_some(word)
 }
 
 pub fn machine_paths(tree: &Tree, findings: &mut Findings) {

@@ -30,6 +30,16 @@ pub struct Config {
     pub restarts_max: usize,
     /// Window of the restart limit, seconds. Default 60.
     pub restart_window_s: u64,
+    /// Subscriptions to feeds in the whole node. Default 20000.
+    pub feed_subscribers_max: usize,
+    /// Subscriptions to the feed of one drone. Default 5000.
+    pub feed_drone_subscribers_max: usize,
+    /// Frames that a subscriber may be behind; one more and it gets the newest state instead.
+    /// Default 16.
+    pub feed_frames_max: usize,
+    /// How long an append may take until those who watch the drone are shown its record as not
+    /// recorded, milliseconds. Default 500.
+    pub feed_unrecorded_after_ms: u64,
     /// Sequence numbers remembered per boot. Default 512.
     pub window: usize,
     /// Boots of a drone whose window is kept. Default 3.
@@ -55,6 +65,10 @@ impl Default for Config {
             restart_backoff_max_ms: 10_000,
             restarts_max: 5,
             restart_window_s: 60,
+            feed_subscribers_max: 20_000,
+            feed_drone_subscribers_max: 5_000,
+            feed_frames_max: 16,
+            feed_unrecorded_after_ms: 500,
             window: 512,
             windows_max: 3,
             boots_max: 256,
@@ -83,6 +97,10 @@ impl Config {
 
     pub(crate) fn idle_after(&self) -> Duration {
         Duration::from_secs(self.idle_after_s)
+    }
+
+    pub(crate) fn feed_unrecorded_after(&self) -> Duration {
+        Duration::from_millis(self.feed_unrecorded_after_ms)
     }
 
     pub(crate) fn snapshot_every(&self) -> Duration {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::briefs::Place;
 use crate::effects::ShardContext;
+use crate::feed::{FeedSnapshot, Teller, appended_or_shown};
 use crate::guard::{admit_guarded, apply_guarded, guarded, poison};
 use crate::handle::{IngestOutcome, LiveView, SampleVerdict, Unavailable};
 use crate::message::{DroneMsg, Ingest, MarkToken, ShardMsg};
@@ -28,6 +29,8 @@ pub(crate) struct DroneActor;
 /// What the actor starts with.
 pub(crate) struct DroneArgs {
     pub drone: Drone,
+    /// Every telemetry record of the drone below it is in its state.
+    pub began_below: Offset,
     pub context: Arc<ShardContext>,
     /// Where its brief is.
     pub place: Place,
@@ -53,6 +56,7 @@ pub(crate) struct Shell {
     /// In the order of the appends, so that records are applied in offset order.
     flights: VecDeque<Flight>,
     replies: Replies,
+    teller: Teller,
     /// Batches whose boot record is on its way through the journal.
     awaiting_boot: Vec<Ingest>,
     journalling: Vec<BootId>,
@@ -71,6 +75,7 @@ impl Actor for DroneActor {
         args: DroneArgs,
     ) -> Result<Shell, ActorProcessingErr> {
         Ok(Shell {
+            teller: Teller::new(args.began_below, args.context.marks.end_known()),
             drone: args.drone,
             context: args.context,
             place: args.place,
@@ -98,6 +103,10 @@ impl Actor for DroneActor {
                 shell.ingest(&myself, *ingest);
             }
             DroneMsg::Live(reply) => drop(reply.send(shell.live_view())),
+            DroneMsg::Join(reply) => {
+                let snapshot = shell.feed_snapshot();
+                let _ = reply.send(Box::new(snapshot));
+            }
             DroneMsg::Boot(record) => shell.boot_learnt(&myself, record),
             DroneMsg::BootFailed { boot, reason } => shell.boot_failed(boot, &reason),
             DroneMsg::Appended { append, result } => shell.appended(&myself, append, result),
@@ -227,6 +236,7 @@ impl Shell {
             record: Arc::clone(&record),
             token,
         };
+        let (context, shown) = (Arc::clone(&self.context), Arc::clone(&record));
         self.flights.push_back(Flight {
             append,
             record,
@@ -235,7 +245,7 @@ impl Shell {
         });
         let myself = myself.clone();
         spawn(TaskKind::Request, "telemetry append", async move {
-            let result = pending.await;
+            let result = appended_or_shown(&context, &shown, pending).await;
             let appended = DroneMsg::Appended {
                 append,
                 result: result.clone(),
@@ -275,6 +285,8 @@ impl Shell {
                     self.apply(appended.offset, &flight.record);
                     self.context.marks.end(flight.token);
                     self.acknowledge(flight.append);
+                    self.teller
+                        .recorded(&self.context, appended.offset, &flight.record);
                 }
                 Some(Err(ref error)) => self.append_failed(myself, &flight, error),
                 None => {}
@@ -307,6 +319,7 @@ impl Shell {
         let unknown = matches!(error, AppendError::Unknown { .. });
         metrics::append_failed(unknown);
         if unknown {
+            self.teller.read_back(token);
             self.reconcile(myself, token);
         } else {
             self.context.marks.end(token);
@@ -335,6 +348,15 @@ impl Shell {
             self.apply(*offset, record);
         }
         self.context.marks.end(token);
+        self.teller.found(&self.context, records, token);
+    }
+
+    fn feed_snapshot(&mut self) -> FeedSnapshot {
+        let cursor = self.teller.position(&self.context, self.flights.is_empty());
+        FeedSnapshot {
+            view: live_view(&self.drone, true),
+            cursor,
+        }
     }
 
     fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::briefs::Briefs;
 use crate::config::Config;
+use crate::feed::Hub;
 use crate::mark::MarkTracker;
 use crate::node::Hooks;
 
@@ -23,6 +24,8 @@ pub(crate) struct ShardContext {
     pub ownership: Ownership,
     pub config: Arc<Config>,
     pub marks: MarkTracker,
+    /// Who watches which drone.
+    pub feeds: Arc<Hub>,
     pub briefs: Briefs,
     /// Samples acknowledged for the first time, since the start.
     pub acknowledged: AtomicU64,

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::feed::Hub;
 use crate::message::{Ingest, ShardMsg};
 use crate::metrics;
 use crate::shard::tally::{Counting, DroneFilter};
@@ -141,6 +142,7 @@ pub struct Handle {
     pub(crate) count: ShardCount,
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
+    pub(crate) feeds: Arc<Hub>,
 }
 
 /// How long a question to an actor may take.
@@ -306,7 +308,7 @@ impl Handle {
     }
 }
 
-async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
+pub(crate) async fn answered<T>(answer: oneshot::Receiver<T>) -> Result<T, Unavailable> {
     match tokio::time::timeout(ANSWER_MAX, answer).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(_)) => Err(restarting()),

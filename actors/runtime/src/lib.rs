@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod error;
+pub mod feed;
 pub mod handle;
 pub mod node;
 pub mod task;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use config::Config;
 pub use error::ActorsError;
+pub use feed::{Cursor, FeedEvent, FeedSnapshot, Frame, Subscription};
 pub use handle::{
     DroneSummary, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, SampleVerdict,
     ShardStatus, Submission, Unavailable,

@@ -72,6 +72,11 @@ impl MarkTracker {
         inner.open.first().map_or(inner.end, |token| token.bound)
     }
 
+    /// One behind the highest offset known to be durable.
+    pub fn end_known(&self) -> Offset {
+        self.lock().end
+    }
+
     /// A drone changed for the first time since its last snapshot.
     pub fn mark_dirty(&self, drone: DroneId) {
         self.lock().dirty.push(drone);

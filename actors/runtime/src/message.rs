@@ -10,6 +10,7 @@ use aerostream_domain::{
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
 use crate::shard::tally::Counting;
 
@@ -30,6 +31,11 @@ pub(crate) enum ShardMsg {
     Live {
         drone: DroneId,
         reply: oneshot::Sender<Option<Box<LiveView>>>,
+    },
+    /// What a subscriber of a drone's feed begins with.
+    Join {
+        drone: DroneId,
+        reply: oneshot::Sender<Box<FeedSnapshot>>,
     },
     /// Drones behind `after`, ascending, at most `limit`.
     Briefs {
@@ -65,6 +71,8 @@ pub(crate) enum ShardMsg {
     Restored {
         drone: DroneId,
         state: Option<Box<Drone>>,
+        /// Every record of the drone below it is in the state.
+        below: Offset,
     },
     /// Writes what is not yet durable; answered when it is.
     Flush(oneshot::Sender<bool>),
@@ -93,6 +101,7 @@ pub(crate) struct MarkToken {
 pub(crate) enum DroneMsg {
     Ingest(Box<Ingest>),
     Live(oneshot::Sender<Option<Box<LiveView>>>),
+    Join(oneshot::Sender<Box<FeedSnapshot>>),
     /// A boot record, read back from the journal.
     Boot(BootRecord),
     /// The boot record could not be journalled.

@@ -49,6 +49,11 @@ pub(crate) fn drones(hot: usize, passive: usize) {
     gauge!("aerostream_actors_drones", "state" => "passive").set(passive as f64);
 }
 
+pub(crate) fn feeds(subscribers: usize, drones: usize) {
+    gauge!("aerostream_actors_feed_subscribers").set(subscribers as f64);
+    gauge!("aerostream_actors_feed_drones").set(drones as f64);
+}
+
 pub(crate) fn snapshots_written(count: usize) {
     counter!("aerostream_actors_snapshots_total").increment(count as u64);
 }

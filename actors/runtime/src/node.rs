@@ -19,6 +19,7 @@ use crate::briefs::Briefs;
 use crate::config::Config;
 use crate::effects::ShardContext;
 use crate::error::ActorsError;
+use crate::feed::Hub;
 use crate::handle::{Handle, ShardTable};
 use crate::mark::MarkTracker;
 use crate::message::{NodeMsg, ShardMsg};
@@ -67,6 +68,7 @@ struct Parts {
     log: Arc<dyn EventLog>,
     ownership: Ownership,
     config: Arc<Config>,
+    feeds: Arc<Hub>,
     hooks: Hooks,
 }
 
@@ -98,11 +100,13 @@ impl Node {
             count,
             admission,
             ownership: ownership.clone(),
+            feeds: Arc::new(Hub::new(&config, count)),
         };
         let parts = Parts {
             log: Arc::clone(&log),
             ownership,
             config: Arc::new(config),
+            feeds: Arc::clone(&handle.feeds),
             hooks,
         };
         let args = SupervisorArgs {
@@ -252,6 +256,7 @@ impl Supervising {
             ownership: self.parts.ownership.clone(),
             config: Arc::clone(&self.parts.config),
             marks: MarkTracker::new(recovered.telemetry_next),
+            feeds: Arc::clone(&self.parts.feeds),
             briefs: Briefs::default(),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::briefs::Place;
 use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
+use crate::feed::{self, FeedSnapshot};
 use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
 use crate::message::{DroneMsg, RoundOutcome, ShardMsg};
 use crate::metrics;
@@ -75,6 +76,8 @@ impl Actor for ShardActor {
             slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
         }
         myself.send_interval(TICK, || ShardMsg::Tick);
+        // Only a shard that starts again has anybody who watches.
+        context.feeds.interrupt_shard(context.claim.shard);
         let now = Instant::now();
         Ok(Shard {
             next_round: now + context.config.snapshot_every(),
@@ -104,6 +107,7 @@ impl Actor for ShardActor {
                     .await?;
             }
             ShardMsg::Live { drone, reply } => shard.live(&drone, reply),
+            ShardMsg::Join { drone, reply } => shard.join(&drone, reply),
             ShardMsg::Briefs {
                 after,
                 limit,
@@ -137,8 +141,12 @@ impl Actor for ShardActor {
                     .deliver(&myself, drone, DroneMsg::Reconciled { records, token })
                     .await?;
             }
-            ShardMsg::Restored { drone, state } => {
-                shard.restored(&myself, drone, state).await?;
+            ShardMsg::Restored {
+                drone,
+                state,
+                below,
+            } => {
+                shard.restored(&myself, drone, (state, below)).await?;
             }
             ShardMsg::Flush(reply) => {
                 shard.flushing.push(reply);
@@ -204,13 +212,14 @@ impl Shard {
             Some(state) => decode_passive(limits, &state),
             None => Drone::new(drone, limits),
         };
-        self.start_drone(myself, drone, place, vec![message]).await
+        let state = (drone, Offset(0));
+        self.start_drone(myself, state, place, vec![message]).await
     }
 
     async fn start_drone(
         &mut self,
         myself: &ActorRef<ShardMsg>,
-        drone: Drone,
+        (drone, began_below): (Drone, Offset),
         place: Place,
         queue: Vec<DroneMsg>,
     ) -> Result<(), ActorProcessingErr> {
@@ -218,6 +227,7 @@ impl Shard {
         let id = drone.id().clone();
         let args = DroneArgs {
             drone,
+            began_below,
             context,
             place,
             shard: myself.clone(),
@@ -244,6 +254,25 @@ impl Shard {
             Some(Slot::Failed { .. }) => {}
             None => drop(reply.send(None)),
         }
+    }
+
+    /// A drone at rest has nothing under way: all that is known to be in the log is in its state.
+    fn join(&self, drone: &DroneId, reply: oneshot::Sender<Box<FeedSnapshot>>) {
+        let view = match self.slots.get(drone) {
+            Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
+                let _ = actor.cast(DroneMsg::Join(reply));
+                return;
+            }
+            Some(Slot::Passive { state }) => {
+                let drone = decode_passive(self.context.config.limits(), state);
+                live_view(&drone, false)
+            }
+            // Dropping the reply tells the asker to try again.
+            Some(Slot::Failed { .. }) => return,
+            None => None,
+        };
+        let cursor = feed::cursor(&self.context, self.context.marks.end_known());
+        let _ = reply.send(Box::new(FeedSnapshot { view, cursor }));
     }
 
     fn status(&self) -> ShardStatus {
@@ -373,12 +402,16 @@ impl Shard {
                 only: Some(&drone),
                 limits,
             };
+            let mut below = Offset(0);
             let state = match recover(&*context.log, scope).await {
-                Ok(shards) => shards
-                    .into_values()
-                    .find_map(|mut recovered| recovered.drones.remove(&drone))
-                    .map_or_else(|| Drone::new(drone.clone(), limits), |known| known.drone)
-                    .into(),
+                Ok(shards) => {
+                    let mut shards = shards.into_values();
+                    let recovered = shards.next().unwrap_or_default();
+                    below = recovered.telemetry_next;
+                    let mut drones = recovered.drones;
+                    let known = drones.remove(&drone).map(|known| known.drone);
+                    Some(known.unwrap_or_else(|| Drone::new(drone.clone(), limits)))
+                }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(drone.id = %drone, error, "could not restore a drone");
@@ -388,6 +421,7 @@ impl Shard {
             let _ = myself.cast(ShardMsg::Restored {
                 drone,
                 state: state.map(Box::new),
+                below,
             });
         });
     }
@@ -396,7 +430,7 @@ impl Shard {
         &mut self,
         myself: &ActorRef<ShardMsg>,
         drone: DroneId,
-        state: Option<Box<Drone>>,
+        (state, below): (Option<Box<Drone>>, Offset),
     ) -> Result<(), ActorProcessingErr> {
         let Some((Slot::Failed { queue }, place)) = self.slots.take(&drone) else {
             return Ok(());
@@ -409,7 +443,11 @@ impl Shard {
         };
         self.owed.push(drone.clone());
         self.context.briefs.renew(place, state.live());
-        self.start_drone(myself, *state, place, queue).await
+        // What the failed actor had under way may be in the log without having been told. Whoever
+        // watches hears so before the new actor tells anything.
+        self.context.feeds.interrupt(&drone);
+        self.start_drone(myself, (*state, below), place, queue)
+            .await
     }
 
     fn round_done(&mut self, outcome: RoundOutcome) {

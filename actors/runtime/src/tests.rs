@@ -7,6 +7,7 @@
 mod support;
 
 mod faults;
+mod feed;
 mod lifecycle;
 mod path;
 mod summary;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aerostream_domain::DroneId;
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use prost::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use super::problem::Refusal;
 use super::read::moment;
 use super::reply::Json;
 use super::telemetry::{replies, whole_problem};
-use super::{Asking, Shared};
+use super::{Asking, Segment, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller, Principal, Role, Scope};
@@ -95,7 +95,7 @@ pub async fn list(
 pub async fn show(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<Value>, Refusal> {
     let found = found(&gateway, &caller.principal, &id).await?;
     let mut told = line(&found);
@@ -117,7 +117,7 @@ pub async fn show(
 pub async fn replay(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<Value>, Refusal> {
     let found = found(&gateway, &caller.principal, &id).await?;
     let letter = found.letter.map_err(|error| {

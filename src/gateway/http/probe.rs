@@ -1,40 +1,57 @@
 //! What may be asked without a token: nothing here names a drone or a fleet.
 
+use std::collections::BTreeMap;
+
 use super::reply::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Shared;
+use super::route::About;
+use super::table::routes;
+
+/// What is here.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Root {
+    name: &'static str,
+    version: &'static str,
+    /// Doors beside the calls, and what each is for.
+    doors: BTreeMap<String, &'static str>,
+    /// The calls, each with the names of its parameters; described in the OpenAPI document.
+    paths: Vec<String>,
+}
 
 /// Tells what is here.
-pub async fn root() -> Json<serde_json::Value> {
-    Json(json!({
-        "name": "aerostream",
-        "version": env!("CARGO_PKG_VERSION"),
-        "paths": [
-            "POST /api/v1/telemetry",
-            "GET /api/v1/drones?after&limit",
-            "POST /api/v1/drones",
-            "GET /api/v1/drones/{id}",
-            "GET /api/v1/fleet/summary?fleet&cell_deg&within_s",
-            "GET /api/v1/drones/{id}/telemetry?from&to&limit",
-            "POST /api/v1/drones/{id}/retire",
-            "GET /api/v1/fleets?after&limit",
-            "POST /api/v1/fleets",
-            "PATCH /api/v1/fleets/{id}",
-            "GET /api/v1/fleets/{id}/drones?after&limit",
-            "POST /api/v1/tokens/revoke",
-            "GET /api/v1/dead-letters?drone&code&from&to&after&limit",
-            "GET /api/v1/dead-letters/{partition}-{offset}",
-            "POST /api/v1/dead-letters/{partition}-{offset}/replay",
-            "GET /healthz",
-            "GET /readyz",
-            "GET /metrics",
-        ],
-    }))
+pub async fn root() -> Json<Root> {
+    let mut root = Root {
+        name: "aerostream",
+        version: env!("CARGO_PKG_VERSION"),
+        doors: BTreeMap::new(),
+        paths: Vec::new(),
+    };
+    for route in routes() {
+        let line = format!("{} {}", route.method, route.path);
+        match route.about {
+            About::Call(doc) => root.paths.push(line + &doc().query_names()),
+            About::Door(about) => {
+                root.doors.insert(line, about);
+            }
+            About::Part => {}
+        }
+    }
+    Json(root)
+}
+
+/// Whether the process can serve.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    ready: bool,
+    /// Of each part `ready`, or why it is not.
+    parts: BTreeMap<String, String>,
 }
 
 /// The process is alive.
@@ -48,12 +65,12 @@ pub async fn readyz(State(gateway): Shared) -> Response {
     let is_ready = parts.iter().all(|(_, part)| part.is_ok());
     let told = parts.into_iter().map(|(name, part)| {
         let told = part.err().unwrap_or_else(|| "ready".to_owned());
-        (name.to_owned(), serde_json::Value::from(told))
+        (name.to_owned(), told)
     });
-    let body = json!({
-        "ready": is_ready,
-        "parts": told.collect::<serde_json::Map<_, _>>(),
-    });
+    let body = Readiness {
+        ready: is_ready,
+        parts: told.collect(),
+    };
     let status = if is_ready {
         StatusCode::OK
     } else {

@@ -5,6 +5,8 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::json::reply::BatchReply;
@@ -37,20 +39,37 @@ impl Refusal {
     }
 }
 
-/// The document.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
+/// Why a request is not done (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Document<'a> {
+    /// `urn:aerostream:problem:` and the code.
     r#type: String,
+    /// The code in a phrase, the same for every occurrence.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What was wrong, and what would be right.
     detail: &'a str,
+    /// Stable name of the kind of problem.
+    #[schema(schema_with = codes)]
     code: &'static str,
+    /// Path of what was wrong, such as `samples[3].position.latitude_deg`.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// How long to wait before trying again; only where trying again is right.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// What became of each batch, where that is known.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<BatchReply>, required = false)]
     results: &'a [BatchReply],
+}
+
+fn codes() -> Object {
+    let names = ErrorCode::ALL.map(ErrorCode::as_str);
+    let codes = ObjectBuilder::new().schema_type(Type::String);
+    codes.enum_values(Some(names)).build()
 }
 
 impl<'a> Document<'a> {

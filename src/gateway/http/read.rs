@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use super::reply::Json;
+use super::reply::{AnyObject, Json};
 use aerostream_actors::LiveView;
 use aerostream_domain::drone::live::Stamp;
 use aerostream_domain::{FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::input::{self, PAGE_DEFAULT};
+use super::openapi::samples;
 use super::problem::Refusal;
-use super::{Asking, Shared};
+use super::{Asking, Segment, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Action;
@@ -44,38 +46,65 @@ pub async fn drones(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<DronePage>, Refusal> {
     allow(&caller.principal, Action::ReadFleet)?;
     let page = input::query(page)?;
     let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
     let after = page.after.as_deref().map(input::drone_id).transpose()?;
     let page = list::page(&gateway, &caller.principal, after, limit, |_| true);
     let page = page.await?;
-    let drones: Vec<Value> = page.drones.iter().map(line).collect();
-    let next_after = page.next_after.map(|drone| drone.to_string());
-    Ok(Json(json!({ "drones": drones, "next_after": next_after })))
+    Ok(Json(DronePage {
+        drones: page.drones.into_iter().map(line).collect(),
+        next_after: page.next_after.map(|drone| drone.to_string()),
+    }))
 }
 
-fn line(listed: &Listed) -> Value {
+/// A page of drones.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DronePage {
+    drones: Vec<DroneLine>,
+    /// The `after` of the next page; null when the list is over.
+    next_after: Option<String>,
+}
+
+/// A drone in a list, with what was last heard of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct DroneLine {
+    drone_id: String,
+    /// Null for a drone that was never enrolled.
+    fleet_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    boot: Option<Whole>,
+    /// When the gateway last heard it, microseconds since 1970, UTC.
+    received_us: Option<i64>,
+    latitude_deg: Option<f64>,
+    longitude_deg: Option<f64>,
+    /// Above home.
+    relative_altitude_m: Option<f64>,
+    battery_percent: Option<f32>,
+    armed: Option<bool>,
+}
+
+fn line(listed: Listed) -> DroneLine {
     let Listed { summary, fleet } = listed;
-    json!({
-        "drone_id": summary.drone.as_str(),
-        "fleet_id": fleet.as_ref().map(FleetId::as_str),
-        "boot": summary.boot.map(|boot| Whole(boot.0)),
-        "received_us": summary.last_received.map(|at| at.0),
-        "latitude_deg": summary.latitude_deg,
-        "longitude_deg": summary.longitude_deg,
-        "relative_altitude_m": summary.relative_altitude_m,
-        "battery_percent": summary.battery_percent,
-        "armed": summary.armed,
-    })
+    DroneLine {
+        drone_id: summary.drone.to_string(),
+        fleet_id: fleet.as_ref().map(FleetId::to_string),
+        boot: summary.boot.map(|boot| Whole(boot.0)),
+        received_us: summary.last_received.map(|at| at.0),
+        latitude_deg: summary.latitude_deg,
+        longitude_deg: summary.longitude_deg,
+        relative_altitude_m: summary.relative_altitude_m,
+        battery_percent: summary.battery_percent,
+        armed: summary.armed,
+    }
 }
 
 /// `GET /api/v1/drones/{id}`: live state from the drone's actor; the database is not asked.
 pub async fn drone(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
 ) -> Result<Json<DroneReply>, Refusal> {
     let drone = input::drone_id(&drone)?;
     let fleet = gateway.allow_drone(&caller.principal, Action::ReadDrone, &drone)?;
@@ -95,28 +124,46 @@ pub async fn drone(
 
 /// Answers with samples are written out field by field: passing through a JSON value would turn
 /// each 32-bit number into a longer 64-bit one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct DroneReply {
     drone_id: String,
+    /// Null for a drone that was never enrolled.
     fleet_id: Option<String>,
+    /// Null for a drone that was not heard.
     live: Option<Live>,
 }
 
-#[derive(Debug, Serialize)]
-struct Live {
+/// What a drone's actor knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::gateway) struct Live {
+    /// The current power-up.
+    #[schema(value_type = Option<String>)]
     boot: Option<Whole>,
+    /// When it was, microseconds since 1970, UTC.
     power_up_us: Option<i64>,
+    /// When the gateway last heard the drone, microseconds since 1970, UTC.
     received_us: Option<i64>,
+    /// How long ago that is.
     age_ms: Option<i64>,
+    /// Samples of this drone that were applied.
     samples: u64,
+    /// Whether its actor is awake.
     hot: bool,
+    /// Place in the event log of the newest record behind this.
     offset: Option<u64>,
+    /// The newest sample's `seq`, `time_us`, `time`, `basis` and `since_boot_us`.
+    #[schema(value_type = Option<AnyObject>, inline)]
     newest: Option<Value>,
+    /// The newest value of each group.
+    #[schema(value_type = samples::Sample)]
     groups: shape::Sample,
+    /// Of each group its `seq`, `time_us` and `age_ms`; of lists by their ids or names.
+    #[schema(value_type = AnyObject, inline)]
     stamps: Map<String, Value>,
 }
 
-fn live(view: LiveView, now: UtcMicros) -> Live {
+/// Puts live state into JSON.
+pub(in crate::gateway) fn live(view: LiveView, now: UtcMicros) -> Live {
     let state = view.live;
     let newest = state.newest.map(|newest| {
         json!({
@@ -216,7 +263,7 @@ struct PastReply {
 pub async fn past(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(drone): Path<String>,
+    Segment(drone): Segment,
     past: Result<Query<Past>, QueryRejection>,
 ) -> Result<Json<PastPage>, Refusal> {
     let drone = input::drone_id(&drone)?;
@@ -241,12 +288,16 @@ pub async fn past(
 }
 
 /// A page of the past.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct PastPage {
     drone_id: String,
+    /// First moment, microseconds since 1970, UTC.
     from_us: i64,
+    /// Moment behind the last.
     to_us: i64,
+    #[schema(value_type = Vec<samples::RecordedSample>)]
     samples: Vec<PastReply>,
+    /// The `to` to go on with; null when this is all.
     next_to: Option<i64>,
 }
 

@@ -4,16 +4,16 @@ use super::reply::Json;
 use aerostream_domain::UtcMicros;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
 use super::read::Page;
-use super::{Asking, Known, Shared, body};
+use super::{Asking, Known, Segment, Shared, body};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller, Principal, Scope};
@@ -27,9 +27,13 @@ use crate::registry::{
 /// Drones that a fleet may have unless its maker says otherwise.
 const DRONES_MAX_DEFAULT: u32 = 10_000;
 
+/// Latest end of a token, in seconds since 1970: later ones have no microseconds.
+const EXPIRES_MAX: u64 = (i64::MAX / 1_000_000) as u64;
+
 /// Whether drones come by themselves.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Enrolment)]
 enum EnrolmentName {
     Closed,
     Auto,
@@ -44,9 +48,10 @@ impl From<EnrolmentName> for Enrolment {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// A fleet to be made.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewFleet {
+pub struct NewFleet {
     fleet_id: String,
     #[serde(default)]
     name: String,
@@ -54,9 +59,10 @@ struct NewFleet {
     drones_max: Option<u32>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What to change of a fleet.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FleetChange {
+pub struct FleetChange {
     name: Option<String>,
     enrolment: Option<EnrolmentName>,
     drones_max: Option<u32>,
@@ -64,9 +70,10 @@ struct FleetChange {
     version: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A drone to be enrolled.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewDrone {
+pub struct NewDrone {
     drone_id: String,
     fleet_id: String,
     #[serde(default)]
@@ -75,12 +82,14 @@ struct NewDrone {
     r#type: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A token to be ended.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct EndedToken {
+pub struct EndedToken {
     /// The token's `jti`.
     token_id: String,
     /// The token's `exp`, seconds since 1970; after it the revocation is forgotten.
+    #[schema(maximum = 9_223_372_036_854_u64)]
     expires: u64,
     #[serde(default)]
     reason: String,
@@ -126,34 +135,92 @@ async fn read<T: DeserializeOwned>(
     input::json(&body)
 }
 
-fn fleet_reply(fleet: &Versioned<Fleet>, active: u32) -> Value {
-    let enrolment = match fleet.entity.enrolment {
-        Enrolment::Closed => "closed",
-        Enrolment::Auto => "auto",
-    };
-    json!({
-        "fleet_id": fleet.entity.id.as_str(),
-        "name": fleet.entity.name,
-        "enrolment": enrolment,
-        "drones_max": fleet.entity.drones_max,
-        "drones_active": active,
-        "version": fleet.version.0,
-    })
+/// A fleet.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fleet)]
+pub struct FleetReply {
+    fleet_id: String,
+    name: String,
+    enrolment: EnrolmentName,
+    /// Most active drones.
+    drones_max: u32,
+    /// Active drones now.
+    drones_active: u32,
+    /// Grows with every change.
+    version: u64,
 }
 
-fn drone_reply(drone: &Versioned<Drone>) -> Value {
-    let credential = match drone.entity.credential {
-        Credential::Active => "active",
-        Credential::Retired => "retired",
-    };
-    json!({
-        "drone_id": drone.entity.id.as_str(),
-        "fleet_id": drone.entity.fleet.as_str(),
-        "name": drone.entity.name,
-        "type": drone.entity.kind,
-        "credential": credential,
-        "version": drone.version.0,
-    })
+fn fleet_reply(fleet: &Versioned<Fleet>, active: u32) -> FleetReply {
+    FleetReply {
+        fleet_id: fleet.entity.id.to_string(),
+        name: fleet.entity.name.clone(),
+        enrolment: match fleet.entity.enrolment {
+            Enrolment::Closed => EnrolmentName::Closed,
+            Enrolment::Auto => EnrolmentName::Auto,
+        },
+        drones_max: fleet.entity.drones_max,
+        drones_active: active,
+        version: fleet.version.0,
+    }
+}
+
+/// Whether a drone may send.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Credential)]
+enum CredentialName {
+    Active,
+    Retired,
+}
+
+/// A drone as it is enrolled.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drone)]
+pub struct DroneEntry {
+    drone_id: String,
+    fleet_id: String,
+    name: String,
+    r#type: String,
+    credential: CredentialName,
+    /// Grows with every change.
+    version: u64,
+}
+
+fn drone_reply(drone: &Versioned<Drone>) -> DroneEntry {
+    DroneEntry {
+        drone_id: drone.entity.id.to_string(),
+        fleet_id: drone.entity.fleet.to_string(),
+        name: drone.entity.name.clone(),
+        r#type: drone.entity.kind.clone(),
+        credential: match drone.entity.credential {
+            Credential::Active => CredentialName::Active,
+            Credential::Retired => CredentialName::Retired,
+        },
+        version: drone.version.0,
+    }
+}
+
+/// A page of fleets.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FleetPage {
+    fleets: Vec<FleetReply>,
+    /// The `after` of the next page; null when the list is over.
+    next_after: Option<String>,
+}
+
+/// A page of enrolled drones.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DroneEntryPage {
+    drones: Vec<DroneEntry>,
+    /// The `after` of the next page; null when the list is over.
+    next_after: Option<String>,
+}
+
+/// A token that is ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenEnded {
+    token_id: String,
+    version: u64,
 }
 
 /// `GET /api/v1/fleets`: fleets of the caller's scope, by id.
@@ -161,7 +228,7 @@ pub async fn fleets(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<FleetPage>, Refusal> {
     allow(&caller.principal, Action::ReadFleet)?;
     let page = input::query(page)?;
     let limit = input::limit(page.limit, PAGE_DEFAULT, gateway.config.http.page_max)?;
@@ -170,26 +237,22 @@ pub async fn fleets(
     let seen = registry
         .fleets(after.as_ref())
         .filter(|fleet| caller.principal.scope.contains(&fleet.entity.id));
-    let fleets: Vec<Value> = seen
+    let fleets: Vec<FleetReply> = seen
         .take(limit)
         .map(|fleet| fleet_reply(fleet, registry.active_drones(&fleet.entity.id)))
         .collect();
-    let next_after = next_after(&fleets, limit, "fleet_id");
-    Ok(Json(json!({ "fleets": fleets, "next_after": next_after })))
-}
-
-fn next_after(entries: &[Value], limit: usize, id: &str) -> Option<Value> {
-    let last = entries.last().filter(|_| entries.len() == limit)?;
-    last.get(id).cloned()
+    let last = fleets.last().filter(|_| fleets.len() == limit);
+    let next_after = last.map(|last| last.fleet_id.clone());
+    Ok(Json(FleetPage { fleets, next_after }))
 }
 
 /// `GET /api/v1/fleets/{id}/drones`: every enrolled drone of a fleet, heard or not, by id.
 pub async fn fleet_drones(
     State(gateway): Shared,
     Asking(caller, _permit): Asking,
-    Path(fleet): Path<String>,
+    Segment(fleet): Segment,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<DroneEntryPage>, Refusal> {
     let fleet = input::fleet_id(&fleet)?;
     gateway.allow_fleet(&caller.principal, Action::ReadFleet, &fleet)?;
     let page = input::query(page)?;
@@ -200,9 +263,10 @@ pub async fn fleet_drones(
         return Err(unwritten(&WriteError::FleetUnknown { fleet }).into());
     }
     let members = registry.members(&fleet, after.as_ref());
-    let drones: Vec<Value> = members.take(limit).map(drone_reply).collect();
-    let next_after = next_after(&drones, limit, "drone_id");
-    Ok(Json(json!({ "drones": drones, "next_after": next_after })))
+    let drones: Vec<DroneEntry> = members.take(limit).map(drone_reply).collect();
+    let last = drones.last().filter(|_| drones.len() == limit);
+    let next_after = last.map(|last| last.drone_id.clone());
+    Ok(Json(DroneEntryPage { drones, next_after }))
 }
 
 /// `POST /api/v1/fleets`: makes a fleet.
@@ -211,7 +275,7 @@ pub async fn create_fleet(
     Known(caller): Known,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<FleetReply>), Refusal> {
     allow(&caller.principal, Action::ChangeRegistry)?;
     let asked: NewFleet = read(&gateway, &caller, &headers, body).await?;
     let id = input::fleet_id(&asked.fleet_id)?;
@@ -240,10 +304,10 @@ fn in_scope(caller: &Principal, fleet: &aerostream_domain::FleetId) -> Result<()
 pub async fn change_fleet(
     State(gateway): Shared,
     Known(caller): Known,
-    Path(fleet): Path<String>,
+    Segment(fleet): Segment,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<FleetReply>, Refusal> {
     let fleet = input::fleet_id(&fleet)?;
     gateway.allow_fleet(&caller.principal, Action::ChangeRegistry, &fleet)?;
     let asked: FleetChange = read(&gateway, &caller, &headers, body).await?;
@@ -269,7 +333,7 @@ pub async fn enrol(
     Known(caller): Known,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<DroneEntry>), Refusal> {
     allow(&caller.principal, Action::ChangeRegistry)?;
     let asked: NewDrone = read(&gateway, &caller, &headers, body).await?;
     let fleet = input::fleet_id(&asked.fleet_id)?;
@@ -292,8 +356,8 @@ pub async fn enrol(
 pub async fn retire(
     State(gateway): Shared,
     Known(caller): Known,
-    Path(drone): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+    Segment(drone): Segment,
+) -> Result<Json<DroneEntry>, Refusal> {
     let drone = input::drone_id(&drone)?;
     let fleet = gateway.allow_drone(&caller.principal, Action::ChangeRegistry, &drone)?;
     fleet.ok_or_else(no_drone)?;
@@ -309,7 +373,7 @@ pub async fn revoke(
     Known(caller): Known,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<TokenEnded>, Refusal> {
     allow(&caller.principal, Action::ChangeRegistry)?;
     if caller.principal.scope != Scope::All {
         let detail = "only a token that reaches every fleet may revoke tokens";
@@ -323,15 +387,21 @@ pub async fn revoke(
     }
     label("token_id", &asked.token_id)?;
     label("reason", &asked.reason)?;
-    let expires = i64::try_from(asked.expires.saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+    if asked.expires > EXPIRES_MAX {
+        let detail = format!("must be seconds since 1970, at most {EXPIRES_MAX}");
+        return Err(Problem::new(ErrorCode::Invalid, detail)
+            .at("expires")
+            .into());
+    }
     let revocation = Revocation {
         token_id: asked.token_id.clone(),
-        token_expires: UtcMicros(expires),
+        token_expires: UtcMicros(asked.expires as i64 * 1_000_000),
         reason: asked.reason,
     };
     let version = gateway.registry().revoke(revocation, by(&caller)).await;
     let version = version.map_err(|error| unwritten(&error))?;
-    Ok(Json(
-        json!({ "token_id": asked.token_id, "version": version.0 }),
-    ))
+    Ok(Json(TokenEnded {
+        token_id: asked.token_id,
+        version: version.0,
+    }))
 }

@@ -4,6 +4,9 @@ use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// An answer as JSON.
 #[derive(Debug)]
@@ -17,3 +20,15 @@ impl<T: Serialize> IntoResponse for Json<T> {
         ([(CONTENT_TYPE, json)], text).into_response()
     }
 }
+
+/// Some JSON object, in the OpenAPI document.
+#[derive(Debug)]
+pub struct AnyObject;
+
+impl PartialSchema for AnyObject {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Object).into()
+    }
+}
+
+impl ToSchema for AnyObject {}

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Refusal;
 use super::reply::Json;
@@ -160,8 +161,9 @@ impl Incoming {
     }
 }
 
-#[derive(Serialize)]
-struct Results {
+/// What became of several batches.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Results {
     results: Vec<BatchReply>,
 }
 

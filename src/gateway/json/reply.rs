@@ -1,6 +1,7 @@
 //! Answers to telemetry as JSON.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::request::Shape;
 use crate::error::Problem;
@@ -11,9 +12,11 @@ const RECEIVED_NOTE: &str =
     "the gateway chose boot, seq and time; sending this again makes a new sample";
 
 /// What became of one batch.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BatchReply {
+    /// As the request named it; left out if it is 0.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
     pub batch_id: u64,
     pub drone_id: String,
     /// Samples that are durable now, repeats included.
@@ -33,7 +36,7 @@ pub struct BatchReply {
 }
 
 /// A sample that was refused.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RefusedReply {
     /// Zero-based place in the batch.
     pub index: u32,
@@ -47,7 +50,7 @@ pub struct RefusedReply {
 }
 
 /// Why a whole batch was not taken.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ReasonReply {
     pub code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,8 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::ToSchema;
 
 use super::enums::{Lower, Natural, Object, Real32, Real64, Whole};
+use crate::gateway::http::openapi::samples;
 
 macro_rules! group {
     (
@@ -19,7 +21,7 @@ macro_rules! group {
         $(plain { $($plain:ident: $plain_type:ty),* $(,)? })?
         $(list { $list:ident: $item:ty })?
     ) => {
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SimpleObject)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, SimpleObject, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(
@@ -28,14 +30,17 @@ macro_rules! group {
             )*)?
             $(
                 #[serde(default, skip_serializing_if = "Option::is_none")]
+                #[schema(inline)]
                 pub $field: Option<$type>,
             )*
             $($(
                 #[serde(default, skip_serializing_if = "Option::is_none")]
+                #[schema(schema_with = samples::code::<v1::$enum>)]
                 pub $code: Option<Lower<v1::$enum>>,
             )*)?
             $(
                 #[serde(default, skip_serializing_if = "Vec::is_empty")]
+                #[schema(inline)]
                 pub $list: Vec<$item>,
             )?
         }
@@ -119,11 +124,12 @@ group! {
 }
 
 /// A value without column: exactly one of the four kinds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extra {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
     pub number: Option<Real64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integer: Option<i64>,
@@ -218,8 +224,9 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 /// A sample. The last four fields are for a request that is one lone sample.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = LoneSample)]
 pub struct Sample {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
@@ -227,66 +234,87 @@ pub struct Sample {
     pub utc_us: Option<i64>,
     /// The same as `utc_us`, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
     pub time: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_boot_us: Option<u64>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Position>)]
     pub position: Option<Object<Position>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Velocity>)]
     pub velocity: Option<Object<Velocity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Attitude>)]
     pub attitude: Option<Object<Attitude>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Gnss>)]
     pub gnss: Vec<Object<Gnss>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Battery>)]
     pub battery: Vec<Object<Battery>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Link>)]
     pub link: Option<Object<Link>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Home>)]
     pub home: Option<Object<Home>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Mission>)]
     pub mission: Option<Object<Mission>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Health>)]
     pub health: Option<Object<Health>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Wind>)]
     pub wind: Option<Object<Wind>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<State>)]
     pub state: Option<Object<State>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Text>)]
     pub text: Option<Object<Text>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Extra>)]
     pub extras: Vec<Object<Extra>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
     pub raw: Option<Base64>,
     #[serde(skip_serializing)]
     pub drone_id: Option<String>,
     #[serde(skip_serializing)]
+    #[schema(inline)]
     pub boot: Option<Whole>,
     #[serde(skip_serializing)]
     pub sent_at_boot_us: Option<u64>,
     #[serde(skip_serializing)]
+    #[schema(inline)]
     pub batch_id: Option<Whole>,
 }
 
 /// A batch, each sample of which is read for itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Batch<'a> {
     pub drone_id: Option<String>,
+    #[schema(inline)]
     pub boot: Option<Whole>,
     pub sent_at_boot_us: Option<u64>,
+    #[schema(inline)]
     pub batch_id: Option<Whole>,
     #[serde(borrow)]
+    #[schema(value_type = Vec<samples::Sample>, min_items = 1, max_items = 1000)]
     pub samples: Vec<&'a RawValue>,
 }
 
 /// Batches of several drones, each of which is read for itself.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Batches<'a> {
     #[serde(borrow)]
+    #[schema(value_type = Vec<Batch<'_>>, min_items = 1, max_items = 1000)]
     pub batches: Vec<&'a RawValue>,
 }
 

@@ -8,11 +8,13 @@ use aerostream_domain::fleet_summary::{
 use aerostream_domain::{CellSize, FleetId};
 use aerostream_proto::v1;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::enums::Lower;
 
 /// Answer of `GET /api/v1/fleet/summary`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FleetSummary)]
 pub struct Summary {
     at_us: i64,
     within_s: u64,
@@ -28,7 +30,7 @@ pub struct Summary {
     rate: Rate,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Drones {
     total: u64,
     heard: u64,
@@ -38,21 +40,23 @@ struct Drones {
     failed: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Armed {
     armed: u64,
     disarmed: u64,
     unknown: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SummaryBattery)]
 struct Battery {
     /// Ten buckets of ten percent each, from empty on.
+    #[schema(value_type = Vec<u64>, min_items = 10, max_items = 10)]
     buckets: [u64; 10],
     unknown: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Cells {
     cell_deg: Option<f64>,
     told: Vec<Cell>,
@@ -61,14 +65,14 @@ struct Cells {
     without_position: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Cell {
     south_deg: f64,
     west_deg: f64,
     drones: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Rate {
     samples: u64,
     over_ms: u64,

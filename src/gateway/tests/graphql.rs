@@ -21,7 +21,7 @@ impl Fixture {
     }
 
     async fn hear_alpha(&self) {
-        let sample = r#"{"position":{"latitude_deg":47.5,"longitude_deg":8.25},
+        let sample = r#"{"drone_id":"alpha","position":{"latitude_deg":47.5,"longitude_deg":8.25},
             "battery":[{"id":0,"remaining_percent":12.1}],"state":{"armed":true,
             "flight_mode":"return_to_launch","flight_mode_raw":4000000000}}"#;
         assert_eq!(self.post(sample).await.status, 200);

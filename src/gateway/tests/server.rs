@@ -11,14 +11,15 @@ use super::support::{Fixture, PATIENCE, start_with};
 use crate::gateway::auth::Role;
 use crate::gateway::{GatewayConfig, grpc, http};
 
-struct Served {
-    fixture: Fixture,
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
+pub struct Served {
+    pub fixture: Fixture,
+    pub address: SocketAddr,
+    pub stop: oneshot::Sender<()>,
+    pub task: JoinHandle<std::io::Result<()>>,
 }
 
-async fn serve_http(change: impl FnOnce(&mut GatewayConfig)) -> Served {
+/// The REST door of a gateway on a port of its own.
+pub async fn serve_http(change: impl FnOnce(&mut GatewayConfig)) -> Served {
     let fixture = start_with(change).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

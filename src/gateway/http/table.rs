@@ -1,0 +1,102 @@
+//! The table of the REST door: what is not here is not served, and what is here is told about.
+
+use axum::http::Method;
+use axum::routing::{get, post};
+
+use super::openapi::{self as about, DOCUMENT, page};
+use super::route::Route;
+use super::{dead_letters, probe, read, registry, summary, telemetry};
+use crate::gateway::{graphql, ws};
+
+/// Every route, in the order in which it is told about.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let groups = [
+        drones(),
+        fleets(),
+        letters(),
+        probes(),
+        doors(),
+        ws::routes(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn drones() -> Vec<Route> {
+    const DRONES: &str = "/api/v1/drones";
+    const ONE: &str = "/api/v1/drones/{id}";
+    const PAST: &str = "/api/v1/drones/{id}/telemetry";
+    const RETIRE: &str = "/api/v1/drones/{id}/retire";
+    let samples = about::telemetry::ingest;
+    vec![
+        Route::post("/api/v1/telemetry", telemetry::ingest, samples),
+        Route::get(DRONES, read::drones, about::drones::list),
+        Route::post(DRONES, registry::enrol, about::drones::enrol),
+        Route::get(ONE, read::drone, about::drones::live),
+        Route::get(PAST, read::past, about::drones::past),
+        Route::post(RETIRE, registry::retire, about::drones::retire),
+    ]
+}
+
+fn fleets() -> Vec<Route> {
+    const SUMMARY: &str = "/api/v1/fleet/summary";
+    const FLEETS: &str = "/api/v1/fleets";
+    const ONE: &str = "/api/v1/fleets/{id}";
+    const DRONES: &str = "/api/v1/fleets/{id}/drones";
+    const REVOKE: &str = "/api/v1/tokens/revoke";
+    vec![
+        Route::get(SUMMARY, summary::summary, about::fleets::summary),
+        Route::get(FLEETS, registry::fleets, about::fleets::list),
+        Route::post(FLEETS, registry::create_fleet, about::fleets::create),
+        Route::patch(ONE, registry::change_fleet, about::fleets::change),
+        Route::get(DRONES, registry::fleet_drones, about::fleets::drones),
+        Route::post(REVOKE, registry::revoke, about::fleets::revoke),
+    ]
+}
+
+fn letters() -> Vec<Route> {
+    const LETTERS: &str = "/api/v1/dead-letters";
+    const ONE: &str = "/api/v1/dead-letters/{id}";
+    const REPLAY: &str = "/api/v1/dead-letters/{id}/replay";
+    vec![
+        Route::get(LETTERS, dead_letters::list, about::dead_letters::list),
+        Route::get(ONE, dead_letters::show, about::dead_letters::show),
+        Route::post(REPLAY, dead_letters::replay, about::dead_letters::replay),
+    ]
+}
+
+fn probes() -> Vec<Route> {
+    vec![
+        Route::get("/", probe::root, about::probes::root),
+        Route::get("/healthz", probe::healthz, about::probes::healthz),
+        Route::get("/readyz", probe::readyz, about::probes::readyz),
+        Route::get("/metrics", probe::metrics, about::probes::metrics),
+        Route::get(DOCUMENT, about::serve, about::probes::document),
+    ]
+}
+
+/// What OpenAPI has no words for: pages, other languages, WebSockets.
+fn doors() -> Vec<Route> {
+    vec![
+        Route::door(
+            Method::GET,
+            page::PAGE,
+            get(page::page),
+            "a page to read about the calls and to try them",
+        ),
+        Route::part(page::FILES, get(page::file)),
+        Route::door(
+            Method::POST,
+            "/graphql",
+            post(graphql::answer),
+            "GraphQL: drones, live state and the past, of each what is asked for",
+        ),
+        Route::door(
+            Method::GET,
+            "/graphql",
+            get(graphql::page),
+            "GraphiQL, a page to write its queries in",
+        ),
+        Route::part("/graphql/{file}", get(graphql::file)),
+    ]
+}
