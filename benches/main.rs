@@ -7,6 +7,7 @@
 
 mod end_to_end;
 mod feed;
+mod graphql;
 mod history;
 mod memory;
 mod rest;
@@ -32,7 +33,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 5] = ["memory", "history", "end_to_end", "rest", "feed"];
+const NAMES: [&str; 6] = ["memory", "history", "end_to_end", "rest", "feed", "graphql"];
 
 fn main() -> ExitCode {
     // Cargo itself passes `--bench`.
@@ -72,6 +73,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "graphql" => graphql::run().await,
             _ => rest::run().await,
         }
     })
