@@ -1,7 +1,7 @@
 //! The last ten minutes of one drone among many rows, and dropping a day, beside one table that is
 //! indexed on time alone and emptied by DELETE.
 
-mod rows;
+pub mod rows;
 
 use std::time::Instant;
 

@@ -8,6 +8,7 @@
 mod aggregate;
 mod end_to_end;
 mod feed;
+mod graphql;
 mod history;
 mod memory;
 mod rest;
@@ -33,13 +34,14 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "memory",
     "history",
     "end_to_end",
     "rest",
     "aggregate",
     "feed",
+    "graphql",
 ];
 
 fn main() -> ExitCode {
@@ -81,6 +83,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "graphql" => graphql::run().await,
             _ => rest::run().await,
         }
     })

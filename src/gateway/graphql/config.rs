@@ -16,7 +16,7 @@ pub struct GraphqlConfig {
     pub fields_max: usize,
     /// Directives of a query. Default: 50.
     pub directives_max: usize,
-    /// Cost of a query: values that it may bring, fields times entries of pages. Default: 250,000.
+    /// Cost of a query: values that it may bring, fields times entries of pages. Default: 500,000.
     pub cost_max: usize,
     /// Cost of the queries under way in this gateway. Default: 2,000,000.
     pub cost_under_way_max: usize,
@@ -36,7 +36,7 @@ impl Default for GraphqlConfig {
             depth_max: 16,
             fields_max: 1000,
             directives_max: 50,
-            cost_max: 250_000,
+            cost_max: 500_000,
             cost_under_way_max: 2_000_000,
             reads_max: 4,
             timeout_ms: 10_000,

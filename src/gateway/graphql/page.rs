@@ -1,9 +1,9 @@
 //! `GET /graphql`: GraphiQL, a page to write queries in and to read the schema.
 //!
-//! GraphiQL is other people's work and is not part of this repository: `scripts/graphiql.sh` fetches
-//! it once, checks it, and puts it into a directory that the configuration names. A gateway reads
-//! it when it starts and serves it from memory; the page asks nothing of any other host. Without it
-//! the page says how to get it.
+//! GraphiQL is other people's work and is not part of this repository: `scripts/graphiql.sh`
+//! fetches it once, checks it, and puts it into a directory that the configuration names. A gateway
+//! reads it when it starts and serves it from memory; the page asks nothing of any other host.
+//! Without it the page says how to get it.
 
 use std::path::Path;
 use std::sync::Arc;

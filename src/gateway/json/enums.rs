@@ -186,7 +186,7 @@ impl Visitor<'_> for RealVisitor {
 }
 
 /// A whole number of 32 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Natural(pub u32);
 

@@ -102,8 +102,8 @@ group! {
     codes { state: MissionState }
 }
 group! { Health {
-    sensors_present: Natural, sensors_enabled: Natural, sensors_healthy: Natural, cpu_load_percent: Real32,
-    vibration_m_s2: Real32, estimator_flags: Natural,
+    sensors_present: Natural, sensors_enabled: Natural, sensors_healthy: Natural,
+    cpu_load_percent: Real32, vibration_m_s2: Real32, estimator_flags: Natural,
 } }
 group! { Wind { speed_m_s: Real32, direction_from_deg: Real32, vertical_m_s: Real32 } }
 group! {

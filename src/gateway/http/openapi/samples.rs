@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{Number, PartialSchema, ToSchema};
 
-use crate::gateway::json::enums::{Code, Lower, Real32, Real64, Whole};
+use crate::gateway::json::enums::{Code, Lower, Natural, Real32, Real64, Whole};
 use crate::gateway::json::shape::{self, Base64, Time};
 
 const PROTO: &str = include_str!("../../../../proto/aerostream/v1/telemetry.proto");
@@ -237,6 +237,14 @@ impl PartialSchema for Whole {
 }
 
 impl ToSchema for Whole {}
+
+impl PartialSchema for Natural {
+    fn schema() -> RefOr<Schema> {
+        u32::schema()
+    }
+}
+
+impl ToSchema for Natural {}
 
 impl PartialSchema for Time {
     fn schema() -> RefOr<Schema> {
