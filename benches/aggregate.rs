@@ -1,5 +1,5 @@
-//! Fleets in numbers and batches of telemetry: gRPC beside the same content as JSON over REST, bytes
-//! and time per call. What a client without summaries would do, read every drone and count, beside
+//! Fleets in numbers and batches of telemetry: gRPC beside the same content as JSON over REST,
+//! bytes and time per call. What a client without summaries would do, read every drone and count, beside
 //! both.
 
 use std::hint::black_box;
@@ -214,7 +214,8 @@ fn brief() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Batches as drones send them: bytes, and the gateway's time to read them. What follows is the same
+/// Batches as drones send them: bytes, and the gateway's time to read them. What follows is the
+/// same
 /// for both.
 fn batches() -> anyhow::Result<()> {
     for samples in [1, 10, 100] {

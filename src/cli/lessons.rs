@@ -204,7 +204,8 @@ pub const LESSONS: &[Lesson] = &[
     ),
     lesson(
         "watch",
-        "Shows the fleet as a table, or one drone with every field, live in the terminal. Elsewhere \
+        "Shows the fleet as a table, or one drone with every field, live in the terminal. \
+         Elsewhere \
          every change is a line: text for the fleet, JSON for one drone. Ctrl-C ends it.",
         &[
             (

@@ -10,6 +10,10 @@ use rand::RngCore;
 use super::Error;
 use super::process::Account;
 
+/// How often a taken lock is tried, and the pause before the next time.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Debian's versioned directories.
 const DEBIAN_ROOT: &str = "/usr/lib/postgresql";
 /// Bytes of the server's log that an error shows.
@@ -122,7 +126,18 @@ impl Layout {
                 path: path.clone(),
                 source,
             })?;
-        match file.try_lock() {
+        let mut tries = 0;
+        let locked = loop {
+            tries += 1;
+            match file.try_lock() {
+                // A program that this process is just starting has the old lock until it runs.
+                Err(fs::TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                locked => break locked,
+            }
+        };
+        match locked {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => Err(Error::InUse(self.root.clone())),
             Err(fs::TryLockError::Error(source)) => Err(Error::File {

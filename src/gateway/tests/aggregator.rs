@@ -77,49 +77,20 @@ async fn what_is_wrong_with_a_question_is_told() {
         ..v1::SummaryRequest::default()
     };
     let plain = v1::SummaryRequest::default;
+    let invalid = Code::InvalidArgument;
     let cases = [
-        (
-            question(None, Some(0.0)),
-            None,
-            Code::InvalidArgument,
-            "cell_deg",
-        ),
-        (
-            question(None, Some(f64::NAN)),
-            None,
-            Code::InvalidArgument,
-            "cell_deg",
-        ),
-        (
-            question(None, Some(-3.0)),
-            None,
-            Code::InvalidArgument,
-            "cell_deg",
-        ),
-        (within(0), None, Code::InvalidArgument, "within_s"),
-        (within(u64::MAX), None, Code::InvalidArgument, "within_s"),
-        (
-            question(Some("a b"), None),
-            None,
-            Code::InvalidArgument,
-            "fleet",
-        ),
+        (question(None, Some(0.0)), None, invalid, "cell_deg"),
+        (question(None, Some(f64::NAN)), None, invalid, "cell_deg"),
+        (question(None, Some(-3.0)), None, invalid, "cell_deg"),
+        (within(0), None, invalid, "within_s"),
+        (within(u64::MAX), None, invalid, "within_s"),
+        (question(Some("a b"), None), None, invalid, "fleet"),
         (question(Some("blue"), None), None, Code::NotFound, "fleet"),
         (question(Some("none"), None), None, Code::NotFound, "fleet"),
-        (plain(), Some(-1.0), Code::InvalidArgument, "updates_per_s"),
-        (plain(), Some(0.0), Code::InvalidArgument, "updates_per_s"),
-        (
-            plain(),
-            Some(1000.0),
-            Code::InvalidArgument,
-            "updates_per_s",
-        ),
-        (
-            plain(),
-            Some(f64::NAN),
-            Code::InvalidArgument,
-            "updates_per_s",
-        ),
+        (plain(), Some(-1.0), invalid, "updates_per_s"),
+        (plain(), Some(0.0), invalid, "updates_per_s"),
+        (plain(), Some(1000.0), invalid, "updates_per_s"),
+        (plain(), Some(f64::NAN), invalid, "updates_per_s"),
     ];
     for (question, updates_per_s, code, field) in cases {
         let request = with_token(&red, watch(question.clone(), updates_per_s));

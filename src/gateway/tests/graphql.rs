@@ -276,7 +276,8 @@ async fn an_argument_that_is_wrong_is_named() {
     fixture.hear_alpha().await;
     let told = fixture.ask("{ a: drone(id: \"alpha\") { id } b: drone(id: \"bravo\") { id } }");
     let told = told.await;
-    assert_eq!(told["data"], json!({ "a": { "id": "alpha" }, "b": null }));
+    assert_eq!(told["data"]["a"], json!({ "id": "alpha" }));
+    assert_eq!(told["data"]["b"], Value::Null);
     assert_eq!(told["errors"][0]["path"], json!(["b"]));
 }
 

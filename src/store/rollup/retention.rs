@@ -35,14 +35,14 @@ impl Table {
 pub async fn expire(pool: &PgPool, table: Table, before: UtcMicros) -> Result<u64, StoreError> {
     let name = table.name();
     let delete = format!(
-        "WITH some AS (SELECT drone_ref FROM drone WHERE drone_ref > $1 \
+        "WITH drones AS (SELECT drone_ref FROM drone WHERE drone_ref > $1 \
          ORDER BY drone_ref LIMIT {DRONES}), \
-         old AS (SELECT o.drone_ref, o.bucket FROM some CROSS JOIN LATERAL \
-         (SELECT r.drone_ref, r.bucket FROM {name} AS r WHERE r.drone_ref = some.drone_ref \
+         old AS (SELECT o.drone_ref, o.bucket FROM drones CROSS JOIN LATERAL \
+         (SELECT r.drone_ref, r.bucket FROM {name} AS r WHERE r.drone_ref = drones.drone_ref \
          AND r.bucket < $2 ORDER BY r.bucket LIMIT {BUCKETS} FOR UPDATE SKIP LOCKED) AS o), \
          gone AS (DELETE FROM {name} AS r USING old \
          WHERE r.drone_ref = old.drone_ref AND r.bucket = old.bucket RETURNING 1) \
-         SELECT (SELECT count(*) FROM gone), (SELECT max(drone_ref) FROM some)"
+         SELECT (SELECT count(*) FROM gone), (SELECT max(drone_ref) FROM drones)"
     );
     let (mut behind, mut deleted) = (i32::MIN, 0);
     loop {
