@@ -1,6 +1,6 @@
 //! Fleets in numbers and batches of telemetry: gRPC beside the same content as JSON over REST,
-//! bytes and time per call. What a client without summaries would do, read every drone and count, beside
-//! both.
+//! bytes and time per call. What a client without summaries would do, read every drone and count,
+//! beside both.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
