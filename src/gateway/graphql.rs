@@ -1,7 +1,7 @@
 //! The GraphQL door: drones, their live state and their past, of each only what is asked for.
 //!
 //! A request is refused before anything is asked of anybody when it is too large, too deep or may
-//! bring too much (see [`cost`]). A query that is answered has status 200, with the problems of its
+//! bring too much (see `cost`). A query that is answered has status 200, with the problems of its
 //! parts under `errors`; a request that is not answered has the status of its problem. Every error
 //! has the code, the title and the words that REST has, under `extensions`.
 //!

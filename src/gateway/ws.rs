@@ -2,8 +2,8 @@
 //!
 //! | path | who | what |
 //! |---|---|---|
-//! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see [`feed`] |
-//! | `/ws/v1/ingest` | drone, relay | samples in; see [`ingest`] |
+//! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see `feed` |
+//! | `/ws/v1/ingest` | drone, relay | samples in; see `ingest` |
 //!
 //! The token comes as header `authorization`, as subprotocol `bearer.<token>` beside
 //! `aerostream.v1`, or in the first message: `{"authorization":"Bearer <token>"}`. It is never part

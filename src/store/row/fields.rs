@@ -33,7 +33,7 @@ const fn field(path: &'static str, column: &'static str, kind: Kind) -> Field {
 
 use Kind::{Bytes, Code, Double, Flag, Float, Json, Large, Small, Text};
 
-/// Every field, in the order of [`COLUMNS`]. `battery.cells_v` and `extras` share a column.
+/// Every field, in the order of `COLUMNS`. `battery.cells_v` and `extras` share a column.
 pub const FIELDS: [Field; 70] = [
     field("since_boot_us", "since_boot_us", Large),
     field("kind", "kind", Text),
