@@ -21,11 +21,13 @@ async fn the_door_keeps_what_its_document_promises() {
     for (calls, role) in [("telemetry", "relay"), ("other", "admin")] {
         let said = run(&system, calls, role, seed).await;
         println!("{said}");
-        let cases = said
-            .lines()
-            .find_map(|line| line.trim().split_once(" generated"));
+        // A warning may say "generated" as well.
+        let cases = said.lines().find_map(|line| {
+            let (cases, _) = line.trim().split_once(" generated")?;
+            cases.parse::<u32>().ok()
+        });
         assert!(
-            cases.is_some_and(|(cases, _)| cases.parse().is_ok_and(|cases: u32| cases > 50)),
+            cases.is_some_and(|cases| cases > 50),
             "{calls} as {role}, seed {seed}: hardly anything was tested\n{said}"
         );
     }
