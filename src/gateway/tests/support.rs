@@ -39,6 +39,10 @@ struct NoPast;
 
 #[async_trait]
 impl History for NoPast {
+    async fn knows(&self, _: &DroneId) -> Result<bool, HistoryError> {
+        Ok(false)
+    }
+
     async fn samples(&self, _: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         Ok(Vec::new())
     }
