@@ -99,9 +99,11 @@ impl Table {
             summary["within_s"],
             count("armed", "armed"),
         );
-        text.push_str(&heads());
-        for row in rows.iter().take(rows_max) {
-            text.push_str(&row.line());
+        let shown = || rows.iter().take(rows_max);
+        let widths = Widths::of(shown());
+        text.push_str(&heads(widths));
+        for row in shown() {
+            text.push_str(&row.line(widths));
         }
         let hidden = rows.len().saturating_sub(rows_max);
         if hidden > 0 {
@@ -125,7 +127,7 @@ impl Table {
         let mut text = String::new();
         for row in rows {
             if self.told.get(&row.drone) != Some(&row.received_us) {
-                text.push_str(&row.line());
+                text.push_str(&row.line(Widths::MAX));
                 self.told.insert(row.drone, row.received_us);
             }
         }
@@ -133,7 +135,33 @@ impl Table {
     }
 }
 
+/// Columns of what has any length; with short names a table fits 80 columns.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    drone: usize,
+    fleet: usize,
+}
+
+impl Widths {
+    const MIN: Self = Self { drone: 5, fleet: 5 };
+    const MAX: Self = Self {
+        drone: 24,
+        fleet: 12,
+    };
+
+    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
+        rows.fold(Self::MIN, |widths, row| Self {
+            drone: row.drone.len().clamp(widths.drone, Self::MAX.drone),
+            fleet: row.fleet_shown().len().clamp(widths.fleet, Self::MAX.fleet),
+        })
+    }
+}
+
 impl Row {
+    fn fleet_shown(&self) -> &str {
+        self.fleet.as_deref().unwrap_or("-")
+    }
+
     fn of(drone: &Value, now_us: i64) -> Self {
         let text = |name: &str| drone[name].as_str().map(harmless);
         let place = drone["latitude_deg"].as_f64();
@@ -154,7 +182,7 @@ impl Row {
         }
     }
 
-    fn line(&self) -> String {
+    fn line(&self, Widths { drone, fleet }: Widths) -> String {
         let number = |number: Option<f64>, digits: usize| match number {
             Some(number) => format!("{number:.digits$}"),
             None => "-".to_owned(),
@@ -163,9 +191,9 @@ impl Row {
         let mut line = String::new();
         let _ = writeln!(
             line,
-            "{:<24} {:<12} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}",
+            "{:<drone$} {:<fleet$} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}",
             self.drone,
-            self.fleet.as_deref().unwrap_or("-"),
+            self.fleet_shown(),
             self.state,
             number(latitude_deg, 5),
             number(longitude_deg, 5),
@@ -177,9 +205,9 @@ impl Row {
     }
 }
 
-fn heads() -> String {
+fn heads(Widths { drone, fleet }: Widths) -> String {
     format!(
-        "{:<24} {:<12} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}\n",
+        "{:<drone$} {:<fleet$} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}\n",
         "drone", "fleet", "state", "lat deg", "lon deg", "height m", "battery %", "age s"
     )
 }
@@ -243,6 +271,18 @@ mod tests {
             assert_eq!(picture.lines().count(), lines, "{picture}");
         }
         assert_eq!(rows_fitting(0), 1);
+    }
+
+    #[test]
+    fn with_short_names_every_column_fits_a_terminal_of_80() {
+        let wide = |id: &str| {
+            let drone = json!({"drone_id": id, "fleet_id": "default"});
+            let table = Table::new("", Order::Id);
+            let picture = table.picture(&table.rows(&[drone], 0), 9, &json!({}), false);
+            picture.lines().map(str::len).skip(2).max()
+        };
+        assert_eq!(wide("sim-00001"), Some(79));
+        assert_eq!(wide(&"x".repeat(24)), Some(94));
     }
 
     #[test]
