@@ -311,6 +311,17 @@ fn is_early(error: &KafkaError) -> bool {
     )
 }
 
+/// What came; or why nothing did, unless that passes by itself.
+fn answer(trouble: Option<String>, records: Vec<Record>) -> Result<GroupEvent, LogError> {
+    match trouble {
+        Some(reason) if records.is_empty() && !reason.is_empty() => Err(LogError::Unavailable {
+            doing: "following a group".to_owned(),
+            reason,
+        }),
+        _ => Ok(GroupEvent::Records(records)),
+    }
+}
+
 #[async_trait]
 impl GroupReader for Member {
     async fn next(&mut self, limits: ReadLimits) -> Result<GroupEvent, LogError> {
@@ -384,15 +395,7 @@ impl GroupReader for Member {
         if !self.broken {
             self.look_for_stalls().await;
         }
-        match trouble {
-            Some(reason) if batch.records.is_empty() && !reason.is_empty() => {
-                Err(LogError::Unavailable {
-                    doing: "following a group".to_owned(),
-                    reason,
-                })
-            }
-            _ => Ok(GroupEvent::Records(batch.records)),
-        }
+        answer(trouble, batch.records)
     }
 
     async fn start(
