@@ -14,6 +14,7 @@ mod rebalances;
 mod stall;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use futures::Stream;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use self::gaps::{Gaps, Step};
 use self::rebalances::{Change, Rebalances};
@@ -183,6 +184,25 @@ impl Member {
         Ok(came.await)
     }
 
+    /// What was kept, or what comes next; `None` if nothing is there and nothing came in time.
+    async fn pull(
+        &mut self,
+        waits: bool,
+        patience: Pin<&mut Sleep>,
+    ) -> Result<Option<Came>, LogError> {
+        if let Some(kept) = self.kept.take() {
+            return Ok(Some(kept));
+        }
+        if !waits {
+            return futures::FutureExt::now_or_never(self.come()).transpose();
+        }
+        tokio::select! {
+            biased;
+            came = self.come() => came.map(Some),
+            () = patience => Ok(None),
+        }
+    }
+
     /// Takes over what the group says; the event for the member.
     fn told(&mut self, change: Change) -> GroupEvent {
         match change {
@@ -334,23 +354,10 @@ impl GroupReader for Member {
         let mut trouble = None;
         let mut patience = std::pin::pin!(tokio::time::sleep(limits.wait_max));
         while !batch.is_full() {
-            let came = match self.kept.take() {
-                Some(came) => came,
-                None if batch.records.is_empty() => tokio::select! {
-                    biased;
-                    came = self.come() => came?,
-                    () = &mut patience => {
-                        self.drained = true;
-                        break;
-                    }
-                },
-                None => match futures::FutureExt::now_or_never(self.come()) {
-                    Some(came) => came?,
-                    None => {
-                        self.drained = true;
-                        break;
-                    }
-                },
+            let waits = batch.records.is_empty();
+            let Some(came) = self.pull(waits, patience.as_mut()).await? else {
+                self.drained = true;
+                break;
             };
             match came {
                 Came::Record(Some(record)) => {
