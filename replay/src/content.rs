@@ -1,0 +1,62 @@
+//! A message in the words of the domain: groups with units where it has them, extras for the rest.
+//!
+//! A field goes into a group if a column can hold it; a value that stands for "unknown" becomes an
+//! absent field; whatever remains is an extra with its exact value and its own name. A group of live
+//! state is replaced as a whole, so a message without a place says nothing of the position group.
+
+mod draft;
+mod extras;
+mod mavlink;
+mod modes;
+mod px4;
+
+use aerostream_domain::sample::Content;
+use aerostream_domain::validate;
+
+use crate::message::{Message, Vocabulary};
+use draft::Draft;
+
+/// A message holds more than a sample can.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} holds more than a sample can: {detail}")]
+pub struct TooMuch {
+    pub name: String,
+    pub detail: String,
+}
+
+/// What a message says.
+///
+/// # Errors
+/// It holds more than a sample can.
+pub fn of(message: &Message) -> Result<Content, TooMuch> {
+    let mut draft = Draft::new(message);
+    match message.vocabulary {
+        Vocabulary::Mavlink => mavlink::fill(&mut draft),
+        Vocabulary::Px4 => px4::fill(&mut draft),
+    }
+    let content = finish(draft)?;
+    if validate::content(&content).is_ok() {
+        return Ok(content);
+    }
+    // A group that says what no sample may: the message goes as it is.
+    let content = finish(Draft::new(message))?;
+    match validate::content(&content) {
+        Ok(()) => Ok(content),
+        Err(refusal) => Err(TooMuch {
+            name: message.name.to_string(),
+            detail: refusal.to_string(),
+        }),
+    }
+}
+
+fn finish(draft: Draft<'_>) -> Result<Content, TooMuch> {
+    let message = draft.message;
+    let (mut content, left) = draft.finish();
+    content.kind = message.name.to_string();
+    content.raw.clone_from(&message.raw);
+    content.extras = extras::pack(left).map_err(|detail| TooMuch {
+        name: message.name.to_string(),
+        detail,
+    })?;
+    Ok(content)
+}
