@@ -45,7 +45,7 @@ pub struct Config {
     pub keep_time: bool,
     /// Id of the drone; in a MAVLink recording `-SYSTEM-COMPONENT` follows, for example `-1-1`.
     /// Default: the name of the file without its ending
-    #[arg(long, value_name = "ID")]
+    #[arg(long = "drone", value_name = "ID")]
     pub drone_id: Option<String>,
     /// Tells what the recording holds and sends nothing
     #[arg(long)]

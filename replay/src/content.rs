@@ -2,7 +2,8 @@
 //!
 //! A field goes into a group if a column can hold it; a value that stands for "unknown" becomes an
 //! absent field; whatever remains is an extra with its exact value and its own name. A group of live
-//! state is replaced as a whole, so a message without a place says nothing of the position group.
+//! state is replaced as a whole, so each group has one message that tells it; what others know of it
+//! stays in their extras (ADR 9).
 
 mod draft;
 mod extras;
@@ -14,6 +15,7 @@ use aerostream_domain::sample::Content;
 use aerostream_domain::validate;
 
 use crate::message::{Message, Vocabulary};
+use crate::survey::Kinds;
 use draft::Draft;
 
 /// A message holds more than a sample can.
@@ -24,12 +26,12 @@ pub struct TooMuch {
     pub detail: String,
 }
 
-/// What a message says.
+/// What a message says; `kinds` are all that its sender sent.
 ///
 /// # Errors
 /// It holds more than a sample can.
-pub fn of(message: &Message) -> Result<Content, TooMuch> {
-    let mut draft = Draft::new(message);
+pub fn of(message: &Message, kinds: &Kinds) -> Result<Content, TooMuch> {
+    let mut draft = Draft::new(message, kinds);
     match message.vocabulary {
         Vocabulary::Mavlink => mavlink::fill(&mut draft),
         Vocabulary::Px4 => px4::fill(&mut draft),
@@ -39,7 +41,7 @@ pub fn of(message: &Message) -> Result<Content, TooMuch> {
         return Ok(content);
     }
     // A group that says what no sample may: the message goes as it is.
-    let content = finish(Draft::new(message))?;
+    let content = finish(Draft::new(message, kinds))?;
     match validate::content(&content) {
         Ok(()) => Ok(content),
         Err(refusal) => Err(TooMuch {

@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{path} holds no message", path = path.display())]
     Empty { path: PathBuf },
     /// A drone's id cannot be made of the prefix.
-    #[error("{id:?} cannot be a drone's id; name another with --drone-id")]
+    #[error("{id:?} cannot be a drone's id; name another with --drone")]
     DroneId {
         id: String,
         source: aerostream_domain::IdError,

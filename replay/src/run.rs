@@ -75,6 +75,7 @@ pub async fn run(
         recording,
         timeline: timeline.clone(),
         names,
+        kinds: survey.kinds.clone(),
         chunks,
     };
     let reading = spawn_blocking(move || reading.run());

@@ -16,6 +16,9 @@ use crate::recording::{Format, Item, Placed, Recording};
 /// Damaged parts that are told one by one.
 const TOLD_MAX: usize = 20;
 
+/// How many messages of each name a sender sent.
+pub type Kinds = BTreeMap<Arc<str>, u64>;
+
 /// What a recording holds.
 #[derive(Debug, Clone)]
 pub struct Survey {
@@ -25,7 +28,7 @@ pub struct Survey {
     pub hash: u64,
     pub messages: u64,
     /// Messages by sender and name.
-    pub kinds: BTreeMap<Sender, BTreeMap<Arc<str>, u64>>,
+    pub kinds: BTreeMap<Sender, Kinds>,
     /// Power-ups by sender.
     pub boots: BTreeMap<Sender, u32>,
     /// Messages that the dialect does not know; their bytes are kept.

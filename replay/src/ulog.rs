@@ -25,6 +25,8 @@ const KINDS: &[u8] = b"FDIMPQALCSORB";
 const APPENDED: u8 = 1;
 /// A clock that stands below this counts from its start, at or above it since 1970: 2020.
 const UTC_FROM_US: u64 = 1_577_836_800_000_000;
+/// Fields of all subscribed messages together, at most: some megabytes of descriptions.
+const FIELDS_MAX: usize = 100_000;
 /// A year of microseconds: no vehicle is on for longer.
 const BOOT_MAX_US: u64 = 365 * 86_400 * 1_000_000;
 
@@ -249,6 +251,10 @@ impl<R: Read> Reader<R> {
         let name = std::str::from_utf8(name).ok()?;
         let layout = Arc::new(self.formats.layout(name)?);
         let id = u16::from_le_bytes([head[1], head[2]]);
+        let held = self.subscriptions.values().map(|(held, _)| held.fields());
+        if held.sum::<usize>() + layout.fields() > FIELDS_MAX {
+            return None;
+        }
         self.subscriptions.insert(id, (layout, head[0]));
         Some(())
     }

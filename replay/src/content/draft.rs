@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aerostream_domain::sample::Content;
 
 use crate::message::{Message, Value};
+use crate::survey::Kinds;
 
 /// Which fields of a message are said already.
 #[derive(Debug)]
@@ -13,15 +14,17 @@ pub struct Draft<'a> {
     pub message: &'a Message,
     pub content: Content,
     said: Vec<bool>,
+    kinds: &'a Kinds,
 }
 
 /// What is left for the extras.
 pub type Left = Vec<(Arc<str>, Value)>;
 
 impl<'a> Draft<'a> {
-    pub fn new(message: &'a Message) -> Self {
+    pub fn new(message: &'a Message, kinds: &'a Kinds) -> Self {
         Self {
             message,
+            kinds,
             content: Content::default(),
             said: vec![false; message.fields.len()],
         }
@@ -33,6 +36,11 @@ impl<'a> Draft<'a> {
 
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.message.field(name)?.integer()
+    }
+
+    /// Whether the sender tells the same group with another message, in full.
+    pub fn is_also_told(&self, kind: &str) -> bool {
+        self.kinds.contains_key(kind)
     }
 
     /// The field is in a group now.

@@ -1,8 +1,8 @@
 //! MAVLink messages in the words of the domain.
 
 use aerostream_domain::sample::{
-    Attitude, Battery, FixType, Gnss, Health, Home, LandedState, Link, Mission, MissionState,
-    Position, State, SystemStatus, Text, Velocity, Wind,
+    Attitude, Battery, FixType, Gnss, Health, Home, Link, Mission, MissionState, Position, State,
+    SystemStatus, Text, Velocity, Wind,
 };
 use aerostream_domain::validate::TEXT_BYTES_MAX;
 
@@ -20,7 +20,6 @@ const U16_UNKNOWN: i64 = 0xffff;
 pub fn fill(draft: &mut Draft<'_>) {
     match &*draft.message.name {
         "HEARTBEAT" => heartbeat(draft),
-        "EXTENDED_SYS_STATE" => extended_state(draft),
         "GLOBAL_POSITION_INT" => global_position(draft),
         "ATTITUDE" => attitude(draft),
         "VFR_HUD" => vfr_hud(draft),
@@ -30,22 +29,7 @@ pub fn fill(draft: &mut Draft<'_>) {
         "BATTERY_STATUS" => battery(draft),
         "HOME_POSITION" => home(draft),
         "MISSION_CURRENT" => mission(draft),
-        "NAV_CONTROLLER_OUTPUT" => {
-            let distance_to_item_m = draft.narrow("wp_dist", 0.0..=5e7, Some);
-            draft.content.mission = Some(Mission {
-                distance_to_item_m,
-                ..Mission::default()
-            });
-        }
         "WIND" => wind(draft),
-        "VIBRATION" => vibration(draft),
-        "EKF_STATUS_REPORT" | "ESTIMATOR_STATUS" => {
-            let estimator_flags = draft.whole("flags", None);
-            draft.content.health = Some(Health {
-                estimator_flags,
-                ..Health::default()
-            });
-        }
         "STATUSTEXT" => text(draft),
         _ => {}
     }
@@ -83,22 +67,6 @@ fn heartbeat(draft: &mut Draft<'_>) {
                 _ => return None,
             })
         }),
-    });
-}
-
-fn extended_state(draft: &mut Draft<'_>) {
-    let landed_state = draft.code("landed_state", |code| {
-        Some(match code {
-            1 => LandedState::OnGround,
-            2 => LandedState::InAir,
-            3 => LandedState::TakingOff,
-            4 => LandedState::Landing,
-            _ => return None,
-        })
-    });
-    draft.content.state = Some(State {
-        landed_state,
-        ..State::default()
     });
 }
 
@@ -148,6 +116,9 @@ fn attitude(draft: &mut Draft<'_>) {
 }
 
 fn vfr_hud(draft: &mut Draft<'_>) {
+    if draft.is_also_told("GLOBAL_POSITION_INT") {
+        return;
+    }
     draft.content.velocity = Some(Velocity {
         ground_speed_m_s: draft.narrow("groundspeed", 0.0..=1e3, Some),
         air_speed_m_s: draft.narrow("airspeed", 0.0..=1e3, Some),
@@ -200,6 +171,9 @@ fn system_status(draft: &mut Draft<'_>) {
         loss_percent: draft.narrow("drop_rate_comm", 0.0..=100.0, |rate| Some(rate / 100.0)),
         ..Link::default()
     });
+    if draft.is_also_told("BATTERY_STATUS") {
+        return;
+    }
     draft.content.battery = vec![Battery {
         id: 0,
         voltage_v: draft.narrow("voltage_battery", 0.0..=1e3, unless(65535.0, 1000.0)),
@@ -294,19 +268,6 @@ fn wind(draft: &mut Draft<'_>) {
         speed_m_s: draft.narrow("speed", 0.0..=150.0, Some),
         direction_from_deg: draft.narrow("direction", 0.0..=360.0, direction),
         vertical_m_s: None,
-    });
-}
-
-/// The three axes stay in the extras.
-fn vibration(draft: &mut Draft<'_>) {
-    let axes = ["vibration_x", "vibration_y", "vibration_z"].map(|name| draft.number(name));
-    let [Some(x), Some(y), Some(z)] = axes else {
-        return;
-    };
-    let length = (x * x + y * y + z * z).sqrt();
-    draft.content.health = (length <= 1000.0).then(|| Health {
-        vibration_m_s2: Some(length as f32),
-        ..Health::default()
     });
 }
 

@@ -1,8 +1,7 @@
 //! PX4's own messages in the words of the domain.
 
 use aerostream_domain::sample::{
-    Attitude, Battery, Dialect, Gnss, Health, Home, LandedState, Mission, Position, State, Text,
-    Velocity, Wind,
+    Attitude, Battery, Dialect, Gnss, Health, Home, Mission, Position, State, Text, Velocity, Wind,
 };
 use aerostream_domain::validate::{CELLS_MAX, TEXT_BYTES_MAX};
 
@@ -22,7 +21,6 @@ pub fn fill(draft: &mut Draft<'_>) {
         "vehicle_gps_position" | "sensor_gps" => receiver(draft),
         "battery_status" => battery(draft),
         "vehicle_status" => status(draft),
-        "vehicle_land_detected" => landed(draft),
         "home_position" => home(draft),
         "mission_result" => {
             draft.content.mission = Some(Mission {
@@ -32,23 +30,10 @@ pub fn fill(draft: &mut Draft<'_>) {
             });
         }
         "wind" | "wind_estimate" => wind(draft),
-        "airspeed_validated" => {
-            let air_speed_m_s = draft.narrow("true_airspeed_m_s", 0.0..=1e3, Some);
-            draft.content.velocity = Some(Velocity {
-                air_speed_m_s,
-                ..Velocity::default()
-            });
-        }
         "cpuload" => {
             let percent = |share: f64| Some(share * 100.0);
             draft.content.health = Some(Health {
                 cpu_load_percent: draft.narrow("load", 0.0..=100.0, percent),
-                ..Health::default()
-            });
-        }
-        "estimator_status" => {
-            draft.content.health = Some(Health {
-                estimator_flags: draft.whole("solution_status_flags", None),
                 ..Health::default()
             });
         }
@@ -172,20 +157,6 @@ fn status(draft: &mut Draft<'_>) {
         dialect: Some(Dialect::Px4),
         landed_state: None,
         system_status: None,
-    });
-}
-
-fn landed(draft: &mut Draft<'_>) {
-    let landed_state = draft.code("landed", |code| {
-        Some(match code {
-            0 => LandedState::InAir,
-            1 => LandedState::OnGround,
-            _ => return None,
-        })
-    });
-    draft.content.state = Some(State {
-        landed_state,
-        ..State::default()
     });
 }
 

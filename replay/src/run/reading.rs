@@ -11,8 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::content;
 use crate::error::Error;
+use crate::message::Sender;
 use crate::recording::{Item, Placed, Recording};
 use crate::report::Refused;
+use crate::survey::Kinds;
 use crate::timing::{Names, Timeline};
 
 /// Samples of a chunk.
@@ -36,6 +38,8 @@ pub struct Reading {
     pub recording: Recording,
     pub timeline: Timeline,
     pub names: Names,
+    /// What each sender sent, as the survey found it.
+    pub kinds: BTreeMap<Sender, Kinds>,
     pub chunks: mpsc::Sender<Vec<Prepared>>,
 }
 
@@ -83,7 +87,9 @@ impl Reading {
         let message = &placed.message;
         let drone = self.names.drone(message.sender);
         let drone = drone.ok_or("the file changed while it was read")?.clone();
-        let content = content::of(message).map_err(|error| error.to_string())?;
+        let kinds = self.kinds.get(&message.sender);
+        let kinds = kinds.ok_or("the file changed while it was read")?;
+        let content = content::of(message, kinds).map_err(|error| error.to_string())?;
         let content_hash = content.hash().0;
         let sample = Sample {
             seq: placed.index,

@@ -10,6 +10,10 @@ use crate::message::Value;
 const FIELDS_MAX: usize = 10_000;
 /// Messages within messages, at most.
 const DEPTH_MAX: usize = 16;
+/// Descriptions of a log, at most; PX4 has about 200.
+const FORMATS_MAX: usize = 2_000;
+/// Bytes of a field's name with those of the messages around it, at most.
+const NAME_BYTES_MAX: usize = 512;
 
 /// Lines `name:type field;type[3] field;...` of a log.
 #[derive(Debug, Default)]
@@ -73,11 +77,11 @@ impl Formats {
             .map(|words| words.map(|(kind, name)| (kind.to_owned(), name.to_owned())))
             .collect();
         match fields {
-            Some(fields) => {
+            Some(fields) if self.by_name.len() < FORMATS_MAX => {
                 self.by_name.insert(name.to_owned(), fields);
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 
@@ -106,6 +110,9 @@ impl Formats {
         for (kind, name) in self.by_name.get(format)? {
             let (kind, count) = type_of(kind)?;
             let name = format!("{prefix}{name}");
+            if name.len() > NAME_BYTES_MAX {
+                return None;
+            }
             if let Some(kind) = Kind::parse(kind) {
                 let bytes = kind.bytes().checked_mul(count.unwrap_or(1))?;
                 fields.push(Field {
@@ -142,6 +149,11 @@ fn is_padding(name: &str) -> bool {
 }
 
 impl Layout {
+    /// Fields of a message.
+    pub fn fields(&self) -> usize {
+        self.fields.len()
+    }
+
     /// The fields of a message; `None` if it is too short. Padding at its end is not logged.
     pub fn decode(&self, data: &[u8]) -> Option<Vec<(Arc<str>, Value)>> {
         let each = self.fields.iter().map(|field| {
