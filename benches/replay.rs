@@ -34,7 +34,11 @@ pub async fn run() -> anyhow::Result<()> {
             .await?;
         let stored_s = stored.duration_since(begun).as_secs_f64();
         let reference = flown_s / read_s;
-        table::row(&format!("{name}, acknowledged"), flown_s / taken_s, reference);
+        table::row(
+            &format!("{name}, acknowledged"),
+            flown_s / taken_s,
+            reference,
+        );
         table::row(&format!("{name}, stored"), flown_s / stored_s, reference);
         table::note(&format!(
             "{flown_s} s of flight, {sent} messages ({messages} by Python) in {taken_s:.2} s, stored \

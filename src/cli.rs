@@ -44,6 +44,7 @@ enum Command {
     Simulate(Box<aerostream_simulator::Config>),
     /// Flies a recorded flight (.tlog, .ulg) again, or stores it as it was
     Replay(Box<aerostream_replay::Config>),
+    Simulate(Box<role::simulate::Options>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
     /// Shows the fleet, or one drone, live in the terminal
@@ -97,6 +98,7 @@ impl Cli {
                 Command::Migrate => role::migrate::run(config).await,
                 Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
                 Command::Replay(replay) => role::replay::run(*replay, config).await,
+                Command::Simulate(options) => role::simulate::run(*options, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
                 Command::Watch(options) => role::watch::run(options).await,
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),

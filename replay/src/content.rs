@@ -62,3 +62,69 @@ fn finish(draft: Draft<'_>) -> Result<Content, TooMuch> {
     })?;
     Ok(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::message::Sender;
+    use crate::recording::{Format, Item, Messages};
+
+    fn messages(format: Format, bytes: &[u8]) -> Vec<Message> {
+        let mut reader = Messages::new(format, bytes);
+        let mut messages = Vec::new();
+        while let Some(item) = reader.next().unwrap() {
+            match item {
+                Item::Message(placed) => messages.push(placed.message),
+                other => panic!("{other:?}"),
+            }
+        }
+        messages
+    }
+
+    fn groups(content: &Content) -> Vec<String> {
+        let one = [
+            ("position", content.position.is_some()),
+            ("velocity", content.velocity.is_some()),
+            ("attitude", content.attitude.is_some()),
+            ("link", content.link.is_some()),
+            ("home", content.home.is_some()),
+            ("mission", content.mission.is_some()),
+            ("health", content.health.is_some()),
+            ("wind", content.wind.is_some()),
+            ("state", content.state.is_some()),
+            ("text", content.text.is_some()),
+        ];
+        let one = one.iter().filter(|(_, there)| *there);
+        let one = one.map(|(name, _)| (*name).to_owned());
+        let packs = content.battery.iter();
+        one.chain(packs.map(|pack| format!("battery {}", pack.id)))
+            .collect()
+    }
+
+    #[test]
+    fn each_group_of_a_sender_is_told_by_one_message() {
+        let tlog = include_bytes!("../../tests/flights/ardusub-2024-04-22.tlog");
+        let ulog = include_bytes!("../../tests/flights/px4-sitl-events.ulg");
+        for (format, bytes) in [(Format::Tlog, &tlog[..]), (Format::Ulog, &ulog[..])] {
+            let messages = messages(format, bytes);
+            let mut kinds: BTreeMap<Sender, Kinds> = BTreeMap::new();
+            for message in &messages {
+                let of_sender = kinds.entry(message.sender).or_default();
+                *of_sender.entry(Arc::clone(&message.name)).or_default() += 1;
+            }
+            let mut tellers: BTreeMap<(Sender, String), BTreeSet<String>> = BTreeMap::new();
+            for message in &messages {
+                let content = of(message, &kinds[&message.sender]).unwrap();
+                for group in groups(&content) {
+                    let tellers = tellers.entry((message.sender, group)).or_default();
+                    tellers.insert(message.name.to_string());
+                }
+            }
+            assert!(tellers.len() > 6, "{tellers:?}");
+            assert!(tellers.values().all(|it| it.len() == 1), "{tellers:?}");
+        }
+    }
+}

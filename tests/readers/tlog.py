@@ -1,4 +1,4 @@
-"""tlog.py FILE ROWS: holds rows of PostgreSQL against what pymavlink reads in a MAVLink recording."""
+"""tlog.py FILE ROWS: rows of PostgreSQL against what pymavlink reads in a MAVLink recording."""
 
 import math
 import os
@@ -83,7 +83,8 @@ def rules(kind, m):
         cells = [v for v in m["voltages"] if v != 65535] + [v for v in m["voltages_ext"] if v]
         return {
             "battery_id": of(m["id"], "id"),
-            "battery_remaining_percent": of(unless(-1, m["battery_remaining"]), "battery_remaining"),
+            "battery_remaining_percent":
+                of(unless(-1, m["battery_remaining"]), "battery_remaining"),
             "battery_voltage_v": of(sum(cells) / 1000 if cells else None, "voltages"),
             "battery_current_a": of(unless(-1, m["current_battery"], 100), "current_battery"),
             "battery_capacity_consumed_ah":
@@ -138,7 +139,13 @@ def main(file, rows):
             if abs(moved - shift) > 1:
                 comparison.miss(kind, row, f"time moved by {moved} us, the first by {shift}")
         if kind == "BATTERY_STATUS":
+            # In the columns of the pack: their sum, and each if there are several.
             ignored |= {"voltages", "voltages_ext"}
+            known = [v for v in fields["voltages"] if v != 65535]
+            known += [v for v in fields["voltages_ext"] if v]
+            cells = [v / 1000 for v in known] if len(known) > 1 else None
+            if row is not None and (row.get("rest") or {}).get("battery_cells_v") != cells:
+                comparison.miss(kind, row, f"the cells are not {cells}")
         comparison.check(kind, row, fields, kinds, rules(kind, fields), ignored)
     return comparison.end(sum(map(len, rows.values())))
 

@@ -58,15 +58,17 @@ def rules(kind, instance, m):
             "gnss_velocity_uncertainty_m_s": of(known(m["s_variance_m_s"]), "s_variance_m_s"),
         }
     if kind == "battery_status":
-        def unless(value, factor):
-            return None if value == -1 or math.isnan(value) else value * factor
+        def unless(value):
+            return None if value == -1 or math.isnan(value) else value
+
+        remaining, discharged = unless(m["remaining"]), unless(m["discharged_mah"])
 
         return {
             "battery_id": of(m["id"], "id"),
-            "battery_remaining_percent": of(unless(m["remaining"], 100.0), "remaining"),
+            "battery_remaining_percent": of(remaining and remaining * 100, "remaining"),
             "battery_voltage_v": of(known(m["voltage_v"]), "voltage_v"),
-            "battery_current_a": of(unless(m["current_a"], 1.0), "current_a"),
-            "battery_capacity_consumed_ah": of(unless(m["discharged_mah"], 1e-3), "discharged_mah"),
+            "battery_current_a": of(unless(m["current_a"]), "current_a"),
+            "battery_capacity_consumed_ah": of(discharged and discharged / 1000, "discharged_mah"),
             "battery_temperature_degc": of(known(m["temperature"]), "temperature"),
             "battery_time_remaining_s": of(known(m["time_remaining_s"]), "time_remaining_s"),
         }
@@ -77,9 +79,12 @@ def rules(kind, instance, m):
             "flight_mode_raw": of(m["nav_state"], "nav_state"),
             "dialect": of(1),
         }
-    if kind == "home_position" and m["valid_hpos"]:
-        found = {"home_latitude_deg": of(m["lat"], "lat"), "home_longitude_deg": of(m["lon"], "lon")}
-        if m["valid_alt"]:
+    if kind == "home_position" and m.get("valid_hpos"):
+        found = {
+            "home_latitude_deg": of(m["lat"], "lat"),
+            "home_longitude_deg": of(m["lon"], "lon"),
+        }
+        if m.get("valid_alt"):
             found["home_absolute_altitude_m"] = of(m["alt"], "alt")
         return found
     if kind == "mission_result":
@@ -197,7 +202,7 @@ def main(file, rows):
     topics(log, by_kind, comparison)
     others(log, by_kind, comparison)
     for (kind, instance), left in by_kind.items():
-        comparison.wrong.append(f"{len(left)} rows of {kind} {instance}, which the log does not have")
+        comparison.wrong.append(f"{len(left)} rows of {kind} {instance} that the log lacks")
     return comparison.end(count)
 
 

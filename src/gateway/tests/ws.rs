@@ -1,6 +1,7 @@
 //! WebSockets over real connections.
 
 mod feed;
+mod holes;
 mod ingest;
 mod resume;
 mod rules;
