@@ -41,10 +41,9 @@ enum Command {
     /// Brings the database to the shape that this build needs
     Migrate,
     /// Flies simulated drones against a gateway
-    Simulate(Box<aerostream_simulator::Config>),
-    /// Flies a recorded flight (.tlog, .ulg) again, or stores it as it was
-    Replay(Box<aerostream_replay::Config>),
     Simulate(Box<role::simulate::Options>),
+    /// Flies a recorded flight (.tlog, .ulg) again, or stores it as it was
+    Replay(Box<role::replay::Options>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
     /// Shows the fleet, or one drone, live in the terminal
@@ -96,9 +95,8 @@ impl Cli {
                 Command::Up(options) => role::up::run(options, config).await,
                 Command::Worker(options) => role::worker::run(options, config).await,
                 Command::Migrate => role::migrate::run(config).await,
-                Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
-                Command::Replay(replay) => role::replay::run(*replay, config).await,
                 Command::Simulate(options) => role::simulate::run(*options, config).await,
+                Command::Replay(options) => role::replay::run(*options, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
                 Command::Watch(options) => role::watch::run(options).await,
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),

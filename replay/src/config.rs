@@ -54,13 +54,9 @@ pub struct Config {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     #[arg(env = "AEROSTREAM_GRPC_URL")]
     pub endpoint: String,
-    /// Token of a relay
-    #[arg(long, env = "AEROSTREAM_TOKEN", hide_env_values = true)]
+    /// Token of a relay; a command line gives it as other commands do
+    #[arg(skip)]
     pub token: Option<String>,
-    /// File with the token of a relay
-    #[arg(long, value_name = "FILE", env = "AEROSTREAM_TOKEN_FILE")]
-    #[arg(conflicts_with = "token")]
-    pub token_file: Option<PathBuf>,
     /// File that gets a line per acknowledged sample, for `aerostream verify`
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

@@ -132,8 +132,8 @@ pub const LESSONS: &[Lesson] = &[
     lesson(
         "replay",
         "Flies a recorded flight again: a MAVLink recording (.tlog) or a log of PX4 (.ulg). Every \
-         message becomes a sample of its kind; times are moved as if it were flown now. Damage is \
-         told with its place and read past, and makes the exit status 1. The token is a relay's.",
+         message becomes a sample of its kind, with times as if it were flown now, or its own with \
+         --keep-time. Damage is told with its place and read past, and makes the exit status 1.",
         &[
             (
                 "As it was flown, live in the feeds",
@@ -142,10 +142,6 @@ pub const LESSONS: &[Lesson] = &[
             (
                 "Ten times as fast, under a name of your choice",
                 "aerostream replay --speed 10 --drone sub tests/flights/ardusub-2024-04-22.tlog",
-            ),
-            (
-                "As history with its own times, as fast as the gateway takes it",
-                "aerostream replay --keep-time flight.ulg",
             ),
         ],
     ),

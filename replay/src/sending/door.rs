@@ -47,19 +47,7 @@ impl Door {
             endpoint: config.endpoint.clone(),
             detail,
         };
-        let token = match &config.token_file {
-            Some(path) => {
-                let token = std::fs::read_to_string(path);
-                let token = token.map_err(|error| {
-                    wrong(format!(
-                        "the token file {} is not read: {error}",
-                        path.display()
-                    ))
-                })?;
-                Some(token.trim().to_owned())
-            }
-            None => config.token.clone(),
-        };
+        let token = config.token.as_deref();
         let bearer = token
             .map(|token| format!("Bearer {token}").parse())
             .transpose();
