@@ -74,6 +74,9 @@ impl<R: Read> Reader<R> {
             self.begun = true;
             let header = self.source.look(FILE_HEADER_BYTES)?;
             let there = header.len();
+            if there == 0 {
+                return Ok(None);
+            }
             if there < FILE_HEADER_BYTES {
                 return self.damaged_to(there, Reason::CutOff).map(Some);
             }

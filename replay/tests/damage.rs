@@ -58,7 +58,7 @@ proptest! {
 
     #[test]
     fn a_cut_at_any_byte_loses_only_what_is_behind_it(
-        format in prop::sample::select(&FORMATS[..]),
+        format in prop::sample::select(FORMATS.to_vec()),
         share in 0.0..1.0_f64,
     ) {
         let whole = flight(format);
@@ -66,8 +66,6 @@ proptest! {
         let (all, _) = read(format, whole);
         let (messages, damages) = read(format, &whole[..cut]);
         prop_assert_eq!(&messages[..], &all[..messages.len()]);
-        let next = all.get(messages.len()).map_or(u64::MAX, |next| next.offset);
-        prop_assert!(next == u64::MAX || all[messages.len()..].iter().all(|m| m.offset >= next));
         for damage in damages {
             prop_assert_eq!(damage.reason, Reason::CutOff);
             prop_assert_eq!(damage.offset + damage.bytes, cut as u64);
@@ -76,7 +74,7 @@ proptest! {
 
     #[test]
     fn wrong_bytes_cost_what_they_touch(
-        format in prop::sample::select(&FORMATS[..]),
+        format in prop::sample::select(FORMATS.to_vec()),
         flips in prop::collection::vec((0.0..1.0_f64, 1_u8..), 1..6),
     ) {
         let mut bytes = flight(format).to_vec();
@@ -87,15 +85,15 @@ proptest! {
         }
         let (messages, _) = read(format, &bytes);
         if format == Format::Tlog {
-            // Every frame has a checksum: a wrong byte costs its own, or the two at whose border
-            // it is.
-            prop_assert!(messages.len() + 2 * flips.len() >= all.len());
+            // Every frame has a checksum, so a wrong byte costs its own; a wrong length may hide
+            // as many as fit into it.
+            prop_assert!(messages.len() + 8 * flips.len() >= all.len());
         }
     }
 
     #[test]
     fn any_bytes_come_to_an_end(
-        format in prop::sample::select(&FORMATS[..]),
+        format in prop::sample::select(FORMATS.to_vec()),
         bytes in prop::collection::vec(any::<u8>(), 0..4000),
         begins in 0..400_usize,
     ) {
