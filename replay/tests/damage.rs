@@ -53,6 +53,32 @@ fn whole_beginnings_are_read_up_to_the_cut() {
     }
 }
 
+/// A message of a log.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(body.len()).expect("short").to_le_bytes();
+    [&length[..], &[kind], body].concat()
+}
+
+#[test]
+fn descriptions_that_ask_for_too_much_are_refused_at_once() {
+    let begin = &flight(Format::Ulog)[..16];
+    let hostile: [&[&str]; 3] = [
+        // Nothing, a billion times; ten thousand of ten thousand; itself.
+        &["none:", "a:none[1000000000] x;"],
+        &["c:uint8_t[9999] x;", "b:c[9999] x;", "a:b[9999] x;"],
+        &["a:a x;"],
+    ];
+    for lines in hostile {
+        let formats = lines.iter().map(|line| message(b'F', line.as_bytes()));
+        let formats: Vec<u8> = formats.flatten().collect();
+        let subscribed = message(b'A', b"\0\0\0a");
+        let (messages, damages) = read(Format::Ulog, &[begin, &formats, &subscribed].concat());
+        assert_eq!((messages.len(), damages.len()), (0, 1), "{lines:?}");
+        assert_eq!(damages[0].reason, Reason::Malformed);
+        assert_eq!(damages[0].offset, 16 + formats.len() as u64);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -128,8 +128,10 @@ impl Formats {
                         Some(_) => format!("{name}[{index}]."),
                         None => format!("{name}."),
                     };
+                    let before = fields.len();
                     self.lay(kind, &prefix, at, fields, depth + 1)?;
-                    if fields.len() > FIELDS_MAX {
+                    // Any number of nothing would be laid out without an end.
+                    if fields.len() == before || fields.len() > FIELDS_MAX {
                         return None;
                     }
                 }
