@@ -41,8 +41,8 @@ pub async fn run() -> anyhow::Result<()> {
         );
         table::row(&format!("{name}, stored"), flown_s / stored_s, reference);
         table::note(&format!(
-            "{flown_s} s of flight, {sent} messages ({messages} by Python) in {taken_s:.2} s, stored \
-             after {stored_s:.2} s; Python reads for {read_s:.2} s"
+            "{flown_s} s of flight, {sent} messages ({messages} by Python) in {taken_s:.2} s, \
+             stored after {stored_s:.2} s; Python reads for {read_s:.2} s"
         ));
     }
     stack.drain()

@@ -1,9 +1,9 @@
 //! A message in the words of the domain: groups with units where it has them, extras for the rest.
 //!
 //! A field goes into a group if a column can hold it; a value that stands for "unknown" becomes an
-//! absent field; whatever remains is an extra with its exact value and its own name. A group of live
-//! state is replaced as a whole, so each group has one message that tells it; what others know of it
-//! stays in their extras (ADR 9).
+//! absent field; whatever remains is an extra with its exact value and its own name. A group of
+//! live state is replaced as a whole, so each group has one message that tells it; what others know
+//! of it stays in their extras (ADR 9).
 
 mod draft;
 mod extras;

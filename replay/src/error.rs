@@ -20,9 +20,9 @@ pub enum Error {
     NoFile { path: PathBuf, what: &'static str },
     /// Neither format.
     #[error(
-        "{path} is neither a MAVLink recording (.tlog) nor a PX4 log (.ulg): it does not begin with \
-         the mark of a ULog, and its first {searched} bytes hold no MAVLink message of which the \
-         checksum is right",
+        "{path} is neither a MAVLink recording (.tlog) nor a PX4 log (.ulg): it does not begin \
+         with the mark of a ULog, and its first {searched} bytes hold no MAVLink message of \
+         which the checksum is right",
         path = path.display()
     )]
     Format { path: PathBuf, searched: usize },
@@ -37,14 +37,15 @@ pub enum Error {
     },
     /// The recording does not say when it was made.
     #[error(
-        "the recording does not say when it was made: its clock counts from its start and no message \
-         tells the UTC; replay it without --keep-time"
+        "the recording does not say when it was made: its clock counts from its start and no \
+         message tells the UTC; replay it without --keep-time"
     )]
     NoUtc,
     /// The server keeps nothing of that age.
     #[error(
-        "the server takes nothing as old as this recording ({detail}); raise `actors.retention_days` \
-         and `worker.retention_days` on the server, or replay it without --keep-time"
+        "the server takes nothing as old as this recording ({detail}); raise \
+         `actors.retention_days` and `worker.retention_days` on the server, or replay it \
+         without --keep-time"
     )]
     TooOld { detail: String },
     /// The manifest cannot be written.

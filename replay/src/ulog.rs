@@ -1,7 +1,7 @@
 //! Logs that PX4 writes itself (`.ulg`): a header, then messages of a length, a type and a body.
 //!
-//! A reader of our own, since damage must be told with its place and read past, and since the logged
-//! texts, parameters and dropouts are wanted in their place among the data.
+//! A reader of our own, since damage must be told with its place and read past, and since the
+//! logged texts, parameters and dropouts are wanted in their place among the data.
 
 mod layout;
 
@@ -74,11 +74,10 @@ impl<R: Read> Reader<R> {
             self.begun = true;
             let header = self.source.look(FILE_HEADER_BYTES)?;
             let there = header.len();
-            if there == 0 {
-                return Ok(None);
-            }
-            if there < FILE_HEADER_BYTES {
-                return self.damaged_to(there, Reason::CutOff).map(Some);
+            match there {
+                0 => return Ok(None),
+                FILE_HEADER_BYTES.. => {}
+                _ => return self.damaged_to(there, Reason::CutOff).map(Some),
             }
             self.stamp_us = read!(u64, &header[8..16]);
             self.source.take(FILE_HEADER_BYTES);

@@ -1,4 +1,4 @@
-//! Damaged recordings: never a panic, always an end, each byte told once, and what is whole is read.
+//! Damaged recordings: never a panic, always an end, each byte told once; what is whole is read.
 
 use aerostream_replay::content;
 use aerostream_replay::message::{Damage, Message, Reason};
