@@ -11,6 +11,7 @@ mod feed;
 mod graphql;
 mod history;
 mod memory;
+mod replay;
 mod rest;
 
 mod allocated;
@@ -34,7 +35,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "memory",
     "history",
     "end_to_end",
@@ -42,6 +43,7 @@ const NAMES: [&str; 7] = [
     "aggregate",
     "feed",
     "graphql",
+    "replay",
 ];
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
             "graphql" => graphql::run().await,
+            "replay" => replay::run().await,
             _ => rest::run().await,
         }
     })

@@ -42,6 +42,8 @@ enum Command {
     Migrate,
     /// Flies simulated drones against a gateway
     Simulate(Box<role::simulate::Options>),
+    /// Flies a recorded flight (.tlog, .ulg) again, or stores it as it was
+    Replay(Box<role::replay::Options>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
     /// Shows the fleet, or one drone, live in the terminal
@@ -94,6 +96,7 @@ impl Cli {
                 Command::Worker(options) => role::worker::run(options, config).await,
                 Command::Migrate => role::migrate::run(config).await,
                 Command::Simulate(options) => role::simulate::run(*options, config).await,
+                Command::Replay(options) => role::replay::run(*options, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
                 Command::Watch(options) => role::watch::run(options).await,
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),

@@ -5,6 +5,7 @@ pub mod dlq;
 pub mod drone;
 pub mod fleet;
 pub mod migrate;
+pub mod replay;
 pub mod simulate;
 pub mod token;
 pub mod up;

@@ -130,6 +130,22 @@ pub const LESSONS: &[Lesson] = &[
         ],
     ),
     lesson(
+        "replay",
+        "Flies a recorded flight again: a MAVLink recording (.tlog) or a log of PX4 (.ulg). Every \
+         message becomes a sample of its kind, with times as if it were flown now, or its own with \
+         --keep-time. Damage is told with its place and read past, and makes the exit status 1.",
+        &[
+            (
+                "As it was flown, live in the feeds",
+                "aerostream replay tests/flights/px4-sitl-events.ulg",
+            ),
+            (
+                "Ten times as fast, under a name of your choice",
+                "aerostream replay --speed 10 --drone sub tests/flights/ardusub-2024-04-22.tlog",
+            ),
+        ],
+    ),
+    lesson(
         "verify",
         "Proves from a manifest that every acknowledged sample is in PostgreSQL exactly once with \
          the content that was acknowledged. Ends with status 1 unless that is so.",

@@ -12,4 +12,5 @@ mod graphql;
 mod harness;
 mod openapi;
 mod planted_faults;
+mod replay;
 mod telemetry_path;

@@ -9,7 +9,7 @@ struct Layer {
 }
 
 /// The map of ARCHITECTURE.md; the root crate may use them all.
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 7] = [
     Layer {
         manifest: "actors/domain/Cargo.toml",
         below: &[],
@@ -29,6 +29,10 @@ const LAYERS: [Layer; 6] = [
     Layer {
         manifest: "actors/runtime/Cargo.toml",
         below: &["domain", "proto", "log", "cluster"],
+    },
+    Layer {
+        manifest: "replay/Cargo.toml",
+        below: &["domain", "proto", "simulator"],
     },
     Layer {
         manifest: "simulator/Cargo.toml",
