@@ -24,7 +24,7 @@ pub use decide::{Decision, Facts, Plan, Profile, SessionFacts};
 pub use effect::Evidence;
 pub use id::{CommandId, CommandIdError};
 pub use ledger::{Entry, Folded, Ledger, LedgerLimits, Sending, Stage};
-pub use parameter::Value;
+pub use parameter::{ParameterForm, Value};
 pub use record::{
     Answer, Cancel, CommandRecord, Confirm, End, Intent, NotSentReason, Order, Outcome, Transition,
     Unrecorded,

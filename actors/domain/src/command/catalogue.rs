@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::parameter::{Given, Parameter, Range, Value};
+use super::parameter::{Given, Parameter, ParameterForm, Range, Value};
 use crate::sample::FlightMode;
 use crate::validate::{Refusal, RefusalCode};
 
@@ -19,6 +19,7 @@ pub struct ParameterSpec {
     /// Smallest and largest number, or number of letters.
     pub range: Option<(f64, f64)>,
     pub required: bool,
+    pub form: ParameterForm,
 }
 
 /// `Variant = "name" { field: Type = (min, max) }`, with a sentence for each.
@@ -65,6 +66,7 @@ macro_rules! catalogue {
                     about: $meaning,
                     range: range!($($min, $max)?),
                     required: <$type as Parameter>::REQUIRED,
+                    form: <$type as Parameter>::FORM,
                 }, )*], )* }
             }
 

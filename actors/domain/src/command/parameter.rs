@@ -13,6 +13,19 @@ pub enum Value {
     Text(String),
 }
 
+/// What a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParameterForm {
+    Number,
+    WholeNumber,
+    /// True or false; absent is false.
+    Flag,
+    /// Printable ASCII characters.
+    Text,
+    /// Name of a flight mode.
+    Mode,
+}
+
 /// Smallest and largest legal number of a parameter, or of letters of a text.
 pub(super) type Range = Option<(f64, f64)>;
 
@@ -32,6 +45,7 @@ impl Given {
 /// A type that a parameter can have.
 pub(super) trait Parameter: Sized {
     const REQUIRED: bool;
+    const FORM: ParameterForm;
 
     fn read(name: &'static str, found: Option<Value>, range: Range) -> Result<Self, Refusal>;
 
@@ -48,6 +62,7 @@ fn not_a(name: &str, what: &str) -> Refusal {
 
 impl Parameter for f64 {
     const REQUIRED: bool = true;
+    const FORM: ParameterForm = ParameterForm::Number;
 
     fn read(name: &'static str, found: Option<Value>, range: Range) -> Result<Self, Refusal> {
         let number = match found {
@@ -74,6 +89,7 @@ impl Parameter for f64 {
 
 impl Parameter for u32 {
     const REQUIRED: bool = true;
+    const FORM: ParameterForm = ParameterForm::WholeNumber;
 
     fn read(name: &'static str, found: Option<Value>, range: Range) -> Result<Self, Refusal> {
         let range = range.or(Some((0.0, f64::from(u32::MAX))));
@@ -93,6 +109,7 @@ impl Parameter for u32 {
 impl Parameter for bool {
     /// An absent switch is off.
     const REQUIRED: bool = false;
+    const FORM: ParameterForm = ParameterForm::Flag;
 
     fn read(name: &'static str, found: Option<Value>, _: Range) -> Result<Self, Refusal> {
         match found {
@@ -109,6 +126,7 @@ impl Parameter for bool {
 
 impl Parameter for String {
     const REQUIRED: bool = true;
+    const FORM: ParameterForm = ParameterForm::Text;
 
     fn read(name: &'static str, found: Option<Value>, range: Range) -> Result<Self, Refusal> {
         let text = match found {
@@ -150,6 +168,7 @@ const MODES: [(FlightMode, &str); 14] = [
 
 impl Parameter for FlightMode {
     const REQUIRED: bool = true;
+    const FORM: ParameterForm = ParameterForm::Mode;
 
     fn read(name: &'static str, found: Option<Value>, _: Range) -> Result<Self, Refusal> {
         let text = match found {
@@ -172,6 +191,7 @@ impl Parameter for FlightMode {
 
 impl<P: Parameter> Parameter for Option<P> {
     const REQUIRED: bool = false;
+    const FORM: ParameterForm = P::FORM;
 
     fn read(name: &'static str, found: Option<Value>, range: Range) -> Result<Self, Refusal> {
         match found {
