@@ -85,7 +85,11 @@ impl From<DroneSnapshot> for v1::DroneSnapshot {
             live: Some(snapshot.live.into()),
             applied_offset: snapshot.applied.map(|offset| offset.0),
             windows: snapshot.windows.into_iter().map(Into::into).collect(),
-            commands: snapshot.commands.folded().is_some().then(|| snapshot.commands.into()),
+            commands: snapshot
+                .commands
+                .folded()
+                .is_some()
+                .then(|| snapshot.commands.into()),
         }
     }
 }

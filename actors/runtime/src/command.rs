@@ -90,10 +90,9 @@ pub(crate) enum CommandMsg {
         id: CommandId,
         reply: oneshot::Sender<Room>,
     },
-    /// Past the journal, which is down.
+    /// Past the journal, which is down; whoever sends this has judged the danger.
     Emergency {
         intent: Box<Intent>,
-        confirmed: bool,
         reply: oneshot::Sender<Result<EmergencySent, NotSentReason>>,
     },
 }

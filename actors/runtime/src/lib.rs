@@ -39,5 +39,5 @@ pub use handle::{
     ShardStatus, Submission, Unavailable,
 };
 pub use node::{Hooks, Node};
-pub use sessions::{Session, SessionLink, Sessions, Uplink};
+pub use sessions::{Heard, Session, SessionLink, Sessions, Uplink};
 pub use shard::tally::DroneFilter;

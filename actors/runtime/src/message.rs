@@ -54,7 +54,10 @@ pub(crate) enum ShardMsg {
         done: oneshot::Sender<()>,
     },
     /// About commands of one drone.
-    Command { to: To, message: Box<CommandMsg> },
+    Command {
+        to: To,
+        message: Box<CommandMsg>,
+    },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
     /// A snapshot round ended.

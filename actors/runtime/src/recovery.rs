@@ -339,10 +339,11 @@ pub(crate) fn told_by(
         Ok(JournalEntry {
             epoch,
             at,
-            kind: JournalKind::Command {
-                drone,
-                record: what,
-            },
+            kind:
+                JournalKind::Command {
+                    drone,
+                    record: what,
+                },
             ..
         }) => {
             let told = Told {

@@ -54,14 +54,64 @@ impl SessionLink {
     }
 }
 
-/// What the newest word of a drone says of it.
+/// A word of a drone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    pub boot: BootId,
+    /// The drone's boot clock when it sent this; only of a power-up that is not over.
+    pub sent_at_boot: Option<BootMicros>,
+    /// Boot clock of the newest sample in it.
+    pub newest_sample: Option<BootMicros>,
+    /// The gateway's clock.
+    pub at: UtcMicros,
+}
+
+/// What the words of a drone say of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uplink {
+    /// Power-up that it is in.
     pub boot: BootId,
-    /// The drone's boot clock when it spoke, or earlier; `None` if nothing tells it.
-    pub boot_clock: Option<BootMicros>,
-    /// The gateway's clock when it was heard.
+    /// The drone's boot clock, at most, when the gateway's clock showed this.
+    pub clock: Option<(BootMicros, UtcMicros)>,
+    /// When anything was last heard of it.
     pub heard: UtcMicros,
+    tells_clock: bool,
+}
+
+impl Uplink {
+    fn first(heard: Heard) -> Self {
+        let mut uplink = Self {
+            boot: heard.boot,
+            clock: None,
+            heard: heard.at,
+            tells_clock: false,
+        };
+        uplink.hear(heard);
+        uplink
+    }
+
+    /// A drone that tells its clock does so of its own power-up: what it sends without is of an
+    /// earlier one.
+    fn hear(&mut self, heard: Heard) {
+        self.heard = heard.at;
+        if heard.sent_at_boot.is_none() && self.tells_clock {
+            return;
+        }
+        self.tells_clock = heard.sent_at_boot.is_some();
+        self.boot = heard.boot;
+        let clock = heard.sent_at_boot.or(heard.newest_sample);
+        self.clock = clock
+            .filter(|clock| *clock <= BootMicros::LATEST_PLAUSIBLE)
+            .map(|clock| (clock, heard.at));
+    }
+
+    /// A moment in the drone's boot clock, or a little earlier; `None` if that is not known.
+    #[must_use]
+    pub fn in_boot_clock(&self, moment: UtcMicros) -> Option<BootMicros> {
+        let (clock, at) = self.clock?;
+        let later = u64::try_from(moment.0.checked_sub(at.0)?).ok()?;
+        Some(BootMicros(clock.0.checked_add(later)?))
+    }
 }
 
 /// A drone's connection and when it was last heard there.
@@ -69,6 +119,14 @@ pub struct Uplink {
 pub struct Session {
     pub(crate) link: SessionLink,
     pub uplink: Uplink,
+}
+
+impl Session {
+    /// True if it is this connection.
+    #[must_use]
+    pub fn is_on(&self, link: &SessionLink) -> bool {
+        self.link.id == link.id
+    }
 }
 
 /// Every drone that has a connection.
@@ -95,17 +153,20 @@ impl Sessions {
     }
 
     /// Notes that a drone was heard on a connection, which holds it from now on.
-    pub fn heard(&self, drone: &DroneId, link: &SessionLink, uplink: Uplink) {
+    pub fn heard(&self, drone: &DroneId, link: &SessionLink, heard: Heard) {
         let mut stripe = self.stripe(drone);
         if let Some(known) = stripe.get_mut(drone) {
-            if known.link.id != link.id {
+            if !known.is_on(link) {
                 known.link = link.clone();
             }
-            known.uplink = uplink;
+            known.uplink.hear(heard);
             return;
         }
-        let link = link.clone();
-        stripe.insert(drone.clone(), Session { link, uplink });
+        let session = Session {
+            link: link.clone(),
+            uplink: Uplink::first(heard),
+        };
+        stripe.insert(drone.clone(), session);
     }
 
     /// The connection of a drone.
@@ -118,7 +179,7 @@ impl Sessions {
     pub fn end<'a>(&self, link: &SessionLink, drones: impl IntoIterator<Item = &'a DroneId>) {
         for drone in drones {
             let mut stripe = self.stripe(drone);
-            if stripe.get(drone).is_some_and(|it| it.link.id == link.id) {
+            if stripe.get(drone).is_some_and(|it| it.is_on(link)) {
                 stripe.remove(drone);
             }
         }

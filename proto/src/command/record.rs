@@ -79,9 +79,11 @@ impl TryFrom<v1::CommandIntent> for Intent {
     fn try_from(wire: v1::CommandIntent) -> Result<Self, Refusal> {
         let group = match wire.group.len() {
             0 => None,
-            _ => Some(u128::from_be_bytes(wire.group.as_slice().try_into().map_err(
-                |_| Refusal::new(RefusalCode::Malformed, "group", "must be 16 bytes or none"),
-            )?)),
+            _ => Some(u128::from_be_bytes(
+                wire.group.as_slice().try_into().map_err(|_| {
+                    Refusal::new(RefusalCode::Malformed, "group", "must be 16 bytes or none")
+                })?,
+            )),
         };
         Ok(Self {
             id: id("id", &wire.id)?,

@@ -92,15 +92,28 @@ pub(super) fn record() -> impl Strategy<Value = CommandRecord> {
     prop_oneof![
         intent().prop_map(CommandRecord::Intent),
         by().prop_map(|(id, principal, received)| {
-            CommandRecord::Cancel(Cancel { id, principal, received })
+            CommandRecord::Cancel(Cancel {
+                id,
+                principal,
+                received,
+            })
         }),
         (by(), any::<u64>()).prop_map(|((id, principal, received), digest)| {
-            CommandRecord::Confirm(Confirm { id, principal, received, digest })
+            CommandRecord::Confirm(Confirm {
+                id,
+                principal,
+                received,
+                digest,
+            })
         }),
         (id(), transition()).prop_map(|(id, what)| CommandRecord::Transition { id, what }),
-        (intent(), strategies::utc(), option::of(answer())).prop_map(
-            |(intent, sent, answer)| CommandRecord::Unrecorded(Unrecorded { intent, sent, answer })
-        ),
+        (intent(), strategies::utc(), option::of(answer())).prop_map(|(intent, sent, answer)| {
+            CommandRecord::Unrecorded(Unrecorded {
+                intent,
+                sent,
+                answer,
+            })
+        }),
     ]
 }
 
@@ -119,7 +132,14 @@ prop_compose! {
 
 fn stage() -> impl Strategy<Value = Stage> {
     prop_oneof![
-        select(&[Stage::Queued, Stage::Sent, Stage::InProgress, Stage::Acknowledged][..]),
+        select(
+            &[
+                Stage::Queued,
+                Stage::Sent,
+                Stage::InProgress,
+                Stage::Acknowledged
+            ][..]
+        ),
         select(End::ALL.as_slice()).prop_map(Stage::Ended),
     ]
 }

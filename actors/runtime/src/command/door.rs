@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
-use aerostream_domain::{DroneId, ShardId, UtcMicros};
+use aerostream_domain::{DroneId, Epoch, ShardId, UtcMicros};
 use tokio::sync::oneshot;
 
 use super::{CommandMsg, CommandView, EmergencySent, Room, To};
@@ -17,6 +17,20 @@ impl Handle {
     #[must_use]
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// Reign in which this process owns a drone; `None` once another one does.
+    #[must_use]
+    pub fn epoch_of(&self, drone: &DroneId) -> Option<Epoch> {
+        let shard = self.count.shard_of(drone);
+        let own = self.ownership.shards().get(usize::from(shard.0));
+        own.map(|own| own.epoch).filter(|_| self.is_owner())
+    }
+
+    /// Shard of a drone.
+    #[must_use]
+    pub fn shard_of(&self, drone: &DroneId) -> ShardId {
+        self.count.shard_of(drone)
     }
 
     fn send_command(&self, to: To, message: CommandMsg) -> Result<(), Unavailable> {
@@ -97,12 +111,10 @@ impl Handle {
         &self,
         drone: &DroneId,
         intent: Intent,
-        confirmed: bool,
     ) -> Result<Result<EmergencySent, NotSentReason>, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let message = CommandMsg::Emergency {
             intent: Box::new(intent),
-            confirmed,
             reply,
         };
         self.send_command(To::Drone(drone.clone()), message)?;

@@ -86,11 +86,9 @@ impl Shell {
             CommandMsg::View { id, seen, reply } => self.show(id, seen, reply),
             CommandMsg::List(reply) => drop(reply.send(views(&self.drone))),
             CommandMsg::Room { id, reply } => drop(reply.send(room(&self.drone, id))),
-            CommandMsg::Emergency {
-                intent,
-                confirmed,
-                reply,
-            } => drop(reply.send(self.emergency(*intent, confirmed))),
+            CommandMsg::Emergency { intent, reply } => {
+                let _ = reply.send(self.emergency(*intent));
+            }
         }
     }
 
@@ -300,20 +298,13 @@ impl Shell {
     }
 
     /// Once, without retries, in an order behind everything that the journal has.
-    fn emergency(
-        &mut self,
-        intent: Intent,
-        confirmed: bool,
-    ) -> Result<EmergencySent, NotSentReason> {
+    fn emergency(&mut self, intent: Intent) -> Result<EmergencySent, NotSentReason> {
         let now = utc_now();
         if self.context.ownership.is_fenced() {
             return Err(NotSentReason::StaleEpoch);
         }
         if now >= intent.expires() {
             return Err(NotSentReason::Expired);
-        }
-        if is_dangerous(&intent.command, self.drone.live(), now) && !confirmed {
-            return Err(NotSentReason::Overloaded);
         }
         let session = self.context.sessions.get(self.drone.id());
         let session = session.ok_or(NotSentReason::SessionEnded)?;
@@ -340,7 +331,7 @@ impl Session {
         SessionFacts {
             boot: self.uplink.boot,
             heard: self.uplink.heard,
-            has_clock: self.uplink.boot_clock.is_some(),
+            has_clock: self.uplink.clock.is_some(),
             has_request_ids: self.link.has_request_ids(),
         }
     }

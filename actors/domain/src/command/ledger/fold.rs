@@ -159,7 +159,9 @@ impl Ledger {
 }
 
 impl Entry {
-    fn new(intent: Intent, standing: Standing) -> Self {
+    /// A command of which nothing has left.
+    #[must_use]
+    pub fn new(intent: Intent, standing: Standing) -> Self {
         Self {
             intent,
             offset: standing.offset,
