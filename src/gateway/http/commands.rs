@@ -20,12 +20,11 @@ use super::reply::Json;
 use super::{Asking, Known, Segment, Shared};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
-use crate::gateway::auth::{Action, Principal};
+use crate::gateway::auth::Action;
 use crate::gateway::command::Wish;
 use crate::gateway::command::downlink::{Downlink, read_answer};
 use crate::gateway::ingest::may_send;
 use crate::gateway::json::command::{CommandReply, DownReply, Parameter, Parameters, command};
-use crate::gateway::state::Gateway;
 
 mod group;
 
@@ -198,27 +197,9 @@ pub async fn show(
     let view = if seen.is_some() || wait.is_zero() {
         gateway.command(principal, id, (seen, wait)).await?
     } else {
-        until_final(&gateway, principal, id, wait).await?
+        gateway.command_at_its_end(principal, id, wait).await?
     };
     Ok(Json(view.into()))
-}
-
-async fn until_final(
-    gateway: &Gateway,
-    principal: &Principal,
-    id: CommandId,
-    wait: Duration,
-) -> Result<aerostream_actors::CommandView, Problem> {
-    let deadline = clock::monotonic_now() + wait;
-    let mut view = gateway.command(principal, id, (None, wait)).await?;
-    loop {
-        let left = deadline.saturating_duration_since(clock::monotonic_now());
-        if view.entry.is_over() || left.is_zero() {
-            return Ok(view);
-        }
-        let seen = Some(view.entry.changed);
-        view = gateway.command(principal, id, (seen, left)).await?;
-    }
 }
 
 /// `POST /api/v1/commands/{id}/cancel`: takes a command back.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aerostream_actors::CommandView;
-use aerostream_domain::command::{Answer, Command, Value};
+use aerostream_domain::command::{Answer, Command, Outcome, Value};
 use aerostream_proto::v1;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -191,5 +191,32 @@ impl DownReply {
             order: [u64::from(order.generation), order.epoch, order.counter],
             exclusive: down.exclusive,
         })
+    }
+}
+
+/// What a drone says of a command, beside whom and what it is about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidAnswer {
+    drone_id: String,
+    command_id: String,
+    outcome: String,
+    progress_percent: Option<u32>,
+    #[serde(default)]
+    detail: String,
+}
+
+impl From<SaidAnswer> for v1::CommandAnswer {
+    /// An outcome that nobody knows becomes the one that is refused.
+    fn from(said: SaidAnswer) -> Self {
+        let known = Outcome::ALL.iter().find(|it| it.as_str() == said.outcome);
+        let outcome = known.map_or(v1::CommandOutcome::Unspecified, |it| (*it).into());
+        Self {
+            drone_id: said.drone_id,
+            command_id: said.command_id,
+            outcome: outcome.into(),
+            progress_percent: said.progress_percent,
+            detail: said.detail,
+        }
     }
 }

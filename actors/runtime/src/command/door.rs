@@ -46,7 +46,8 @@ impl Handle {
     }
 
     /// One command; `None` if it is not known here. With `seen`, the moment of the change that the
-    /// asker knows, it is answered at the next change, at the latest after `wait`.
+    /// asker knows, it is answered at the next change, at the latest after `wait`; a command that
+    /// is on its way through the journal is waited for as well.
     pub async fn command(
         &self,
         id: CommandId,

@@ -6,10 +6,11 @@ use std::time::Duration;
 use aerostream_domain::command::{CommandId, CommandRecord};
 use aerostream_domain::{Drone, DroneId, UtcMicros};
 use ractor::{ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
 
 use super::Shard;
 use crate::clock::utc_now;
-use crate::command::{CommandMsg, Room, To, Told};
+use crate::command::{CommandMsg, CommandView, Room, To, Told};
 use crate::drone_actor::{room, views};
 use crate::message::{DroneMsg, ShardMsg};
 use crate::recovery::decode_passive;
@@ -18,14 +19,25 @@ use crate::slots::Slot;
 /// A drone forgets an ended command after a day; only then may the shard.
 const KEPT_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Questions about commands that have not come yet.
+const PARKED_MAX: usize = 1_024;
 
 /// The drone of every command of the shard.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     drones: HashMap<CommandId, (DroneId, UtcMicros)>,
     swept: Option<UtcMicros>,
+    /// Who asks for a command that is on its way through the journal.
+    parked: Vec<Parked>,
     /// Drones with commands that are not over, to be woken by the first tick.
     pub asleep: Vec<DroneId>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    id: CommandId,
+    seen: UtcMicros,
+    reply: oneshot::Sender<Option<Box<CommandView>>>,
 }
 
 impl Index {
@@ -59,6 +71,22 @@ impl Index {
         }
     }
 
+    /// Keeps a question until its command comes, if it may wait and there is room.
+    fn park(&mut self, message: CommandMsg) -> Result<(), CommandMsg> {
+        self.parked.retain(|parked| !parked.reply.is_closed());
+        match message {
+            CommandMsg::View {
+                id,
+                seen: Some(seen),
+                reply,
+            } if self.parked.len() < PARKED_MAX => {
+                self.parked.push(Parked { id, seen, reply });
+                Ok(())
+            }
+            message => Err(message),
+        }
+    }
+
     fn drone(&self, to: To) -> Option<DroneId> {
         match to {
             To::Drone(drone) => Some(drone),
@@ -76,8 +104,17 @@ impl Shard {
         told: Told,
     ) -> Result<(), ActorProcessingErr> {
         self.index.note(&drone, &told);
+        let id = told.record.id();
         let message = DroneMsg::Command(Box::new(CommandMsg::Told(told)));
-        self.deliver(myself, drone, message).await
+        self.deliver(myself, drone.clone(), message).await?;
+        let parked = self.index.parked.extract_if(.., |parked| parked.id == id);
+        for Parked { id, seen, reply } in parked.collect::<Vec<_>>() {
+            let seen = Some(seen);
+            let view = Box::new(CommandMsg::View { id, seen, reply });
+            self.deliver(myself, drone.clone(), DroneMsg::Command(view))
+                .await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn command(
@@ -87,7 +124,10 @@ impl Shard {
         message: CommandMsg,
     ) -> Result<(), ActorProcessingErr> {
         let Some(drone) = self.index.drone(to) else {
-            return Ok(unknown(message));
+            if let Err(message) = self.index.park(message) {
+                unknown(message);
+            }
+            return Ok(());
         };
         let state = match self.slots.get(&drone) {
             None => None,
