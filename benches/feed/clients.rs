@@ -112,11 +112,13 @@ impl Client {
     }
 
     async fn watch(mut self, end: tokio::time::Instant) -> anyhow::Result<Vec<u64>> {
+        let began = clock::utc_now().0;
         let mut latencies = Vec::new();
         while let Ok(text) = tokio::time::timeout_at(end, self.text()).await {
             let (text, now) = (text?, clock::utc_now().0);
             anyhow::ensure!(!text.contains("\"type\":\"conflated\""), "too slow: {text}");
-            if let Some(received) = received_us(&text) {
+            // What came while other clients were still connecting has waited for nobody but them.
+            if let Some(received) = received_us(&text).filter(|&received| received >= began) {
                 latencies.push(u64::try_from(now - received).unwrap_or(0));
             }
         }

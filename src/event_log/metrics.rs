@@ -18,6 +18,8 @@ pub const SEGMENTS_DROPPED: &str = "aerostream_log_segments_dropped_total";
 pub const CLIENT_ERRORS: &str = "aerostream_log_client_errors_total";
 /// Groups that were joined again since their client did not go on, by reason.
 pub const GROUP_REJOINS: &str = "aerostream_log_group_rejoins_total";
+/// Times that a client left records of a group out, and they were read again.
+pub const GROUP_GAPS: &str = "aerostream_log_group_gaps_total";
 
 /// Why a group is joined again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,10 @@ pub(super) fn segment_dropped(topic: Topic) {
 
 pub(super) fn group_rejoined(reason: Rejoin) {
     metrics::counter!(GROUP_REJOINS, "reason" => reason.label()).increment(1);
+}
+
+pub(super) fn group_went_back() {
+    metrics::counter!(GROUP_GAPS).increment(1);
 }
 
 pub(super) fn client_error() {

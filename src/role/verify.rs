@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::{store, verify};
@@ -26,12 +28,17 @@ pub struct Options {
     /// Data directory of a running `aerostream up`, for the url of its database
     #[arg(long, value_name = "DIRECTORY", default_value = "var")]
     data_dir: PathBuf,
+    /// Seconds to wait for the worker while samples are not stored yet: acknowledged is what the
+    /// event log holds, and the rows follow
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    wait_s: u64,
 }
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Prints what was found; the exit status is 1 unless all is right.
 pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
-    let manifest = File::open(&options.manifest)
-        .with_context(|| format!("could not open {}", options.manifest.display()))?;
     let mut database = config.postgres;
     if let Some(url) = options
         .postgres
@@ -40,7 +47,16 @@ pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
         database.url = url;
     }
     let pool = store::connect_lazily(&database)?;
-    let report = verify::verify(&pool, BufReader::new(manifest)).await?;
+    let patience = Instant::now() + Duration::from_secs(options.wait_s);
+    let report = loop {
+        let manifest = File::open(&options.manifest)
+            .with_context(|| format!("could not open {}", options.manifest.display()))?;
+        let report = verify::verify(&pool, BufReader::new(manifest)).await?;
+        if report.lost.count == 0 || Instant::now() >= patience {
+            break report;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
     print!("{report}");
     Ok(if report.is_clean() {
         ExitCode::SUCCESS

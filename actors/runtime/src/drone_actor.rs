@@ -448,9 +448,9 @@ impl Orphan {
 }
 
 fn answer(ingest: Ingest, outcome: IngestOutcome) {
+    drop(ingest.permit);
     // A sender that gave up has closed its end.
     let _ = ingest.reply.send(outcome);
-    drop(ingest.permit);
 }
 
 fn refuse(ingest: Ingest, refusal: &Refusal) {

@@ -11,7 +11,7 @@ use aerostream_domain::{
 };
 use aerostream_log::{Append, EventLog, PendingAppend, Topic, encode, encode_record};
 use aerostream_proto::v1;
-use aerostream_proto::v1::{journal_record, state_record};
+use aerostream_proto::v1::{journal_record, state_record, telemetry_event};
 use bytes::Bytes;
 
 use crate::briefs::Briefs;
@@ -65,6 +65,20 @@ impl ShardContext {
     pub fn append_telemetry(&self, record: &TelemetryRecord) -> PendingAppend {
         let key = Bytes::copy_from_slice(record.drone.as_str().as_bytes());
         self.append(Topic::Telemetry, key, encode_record(record))
+    }
+
+    /// The claim once more: it says nothing new, and ends what was under way before it.
+    pub fn append_barrier(&self) -> PendingAppend {
+        let claim = v1::Claim {
+            shard: u32::from(self.claim.shard.0),
+            node: self.ownership.node().as_str().to_owned(),
+        };
+        let record = v1::TelemetryEvent {
+            epoch: Some(self.claim.epoch.into()),
+            kind: Some(telemetry_event::Kind::Claim(claim)),
+        };
+        let key = Bytes::from_static(b"claim");
+        self.append(Topic::Telemetry, key, encode(&record))
     }
 
     pub fn append_boot(&self, drone: &DroneId, boot: &BootRecord) -> PendingAppend {

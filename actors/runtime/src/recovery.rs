@@ -86,6 +86,9 @@ pub(crate) async fn recover(
 }
 
 /// Durable telemetry records of one drone at or behind `from`; waits until the log answers.
+///
+/// A log writes nothing of unknown fate behind what is appended afterwards, so a record of our own
+/// comes first: what is not there before it never comes.
 pub(crate) async fn records_of(
     context: &ShardContext,
     drone: &DroneId,
@@ -102,7 +105,21 @@ pub(crate) async fn records_of(
             }
             Ok(())
         };
-        match read_to_end(&*context.log, Topic::Telemetry, &[(partition, from)], keep).await {
+        let barrier = context.append_barrier().await;
+        let barrier = barrier.map_err(|source| ActorsError::Append {
+            topic: Topic::Telemetry,
+            shard: context.claim.shard,
+            doing: DOING,
+            source,
+        });
+        let read = match barrier {
+            Ok(_) => {
+                let from = [(partition, from)];
+                read_to_end(&*context.log, Topic::Telemetry, &from, keep).await
+            }
+            Err(error) => Err(error),
+        };
+        match read {
             Ok(_) => return found,
             Err(error) => {
                 tracing::warn!(

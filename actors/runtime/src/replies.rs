@@ -15,7 +15,7 @@ pub(crate) struct Reply {
     /// The append of its new samples.
     pub own: Option<AppendId>,
     pub sender: oneshot::Sender<IngestOutcome>,
-    /// Held until the batch is answered.
+    /// Given back right before the batch is answered.
     pub permit: OwnedSemaphorePermit,
 }
 
@@ -42,15 +42,16 @@ impl Reply {
             })
             .collect();
         let acknowledged = count(&verdicts);
+        // Whoever has the answer may send the next batch at once.
+        drop(self.permit);
         // A sender that gave up has closed its end; the samples are durable all the same.
         let _ = self.sender.send(IngestOutcome::Settled(verdicts));
-        drop(self.permit);
         acknowledged
     }
 
     fn retry(self, why: Unavailable) {
-        let _ = self.sender.send(IngestOutcome::Retry(why));
         drop(self.permit);
+        let _ = self.sender.send(IngestOutcome::Retry(why));
     }
 }
 

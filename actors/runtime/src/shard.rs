@@ -251,11 +251,13 @@ impl Shard {
         Ok(())
     }
 
-    fn live(&self, drone: &DroneId, reply: oneshot::Sender<Option<Box<LiveView>>>) {
-        match self.slots.get(drone) {
-            Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
+    fn live(&mut self, drone: &DroneId, reply: oneshot::Sender<Option<Box<LiveView>>>) {
+        match self.slots.get_mut(drone) {
+            Some(Slot::Hot { actor, .. }) => {
                 let _ = actor.cast(DroneMsg::Live(reply));
             }
+            // An actor that stops answers nothing any more.
+            Some(Slot::Leaving { queue, .. }) => queue.push(DroneMsg::Live(reply)),
             Some(Slot::Passive { state }) => {
                 let drone = decode_passive(self.context.config.limits(), state);
                 let _ = reply.send(live_view(&drone, false).map(Box::new));
@@ -267,10 +269,14 @@ impl Shard {
     }
 
     /// A drone at rest has nothing under way: all that is known to be in the log is in its state.
-    fn join(&self, drone: &DroneId, reply: oneshot::Sender<Box<FeedSnapshot>>) {
-        let view = match self.slots.get(drone) {
-            Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
+    fn join(&mut self, drone: &DroneId, reply: oneshot::Sender<Box<FeedSnapshot>>) {
+        let view = match self.slots.get_mut(drone) {
+            Some(Slot::Hot { actor, .. }) => {
                 let _ = actor.cast(DroneMsg::Join(reply));
+                return;
+            }
+            Some(Slot::Leaving { queue, .. }) => {
+                queue.push(DroneMsg::Join(reply));
                 return;
             }
             Some(Slot::Passive { state }) => {
@@ -382,7 +388,12 @@ impl Shard {
             None => self.slots.insert_hot(drone.clone(), place, actor),
         }
         for message in queue {
-            self.deliver(myself, drone.clone(), message).await?;
+            match message {
+                // Questions wake nobody.
+                DroneMsg::Live(reply) => self.live(&drone, reply),
+                DroneMsg::Join(reply) => self.join(&drone, reply),
+                message => self.deliver(myself, drone.clone(), message).await?,
+            }
         }
         Ok(())
     }

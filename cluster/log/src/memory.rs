@@ -30,6 +30,9 @@ pub enum Fault {
     UnknownWritten,
     /// Not written, and the caller is told that this is unknown.
     UnknownNotWritten,
+    /// Written right before the partition's next record, long after the caller was told that this
+    /// is unknown: so late as a log can be.
+    UnknownWrittenLate,
 }
 
 type Clock = Box<dyn Fn() -> UtcMicros + Send + Sync>;
@@ -63,6 +66,7 @@ struct Kept {
     start: u64,
     end: u64,
     newest_at: i64,
+    late: Vec<Append>,
 }
 
 impl MemoryLog {
@@ -213,8 +217,13 @@ impl Store {
                 reason,
             }),
             Some(fault) => {
-                if fault == Fault::UnknownWritten {
-                    self.write(inner, append);
+                match fault {
+                    Fault::UnknownWritten => drop(self.write(inner, append)),
+                    Fault::UnknownWrittenLate => {
+                        let kept = inner.partitions.entry((topic, partition)).or_default();
+                        kept.late.push(append);
+                    }
+                    Fault::Refused | Fault::UnknownNotWritten => {}
                 }
                 Err(AppendError::Unknown {
                     topic,
@@ -226,6 +235,15 @@ impl Store {
     }
 
     fn write(&self, inner: &mut Inner, append: Append) -> Appended {
+        let place = (append.topic, append.partition);
+        let late = std::mem::take(&mut inner.partitions.entry(place).or_default().late);
+        for append in late {
+            self.put(inner, append);
+        }
+        self.put(inner, append)
+    }
+
+    fn put(&self, inner: &mut Inner, append: Append) -> Appended {
         let kept = inner
             .partitions
             .entry((append.topic, append.partition))

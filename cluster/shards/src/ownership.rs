@@ -68,6 +68,12 @@ impl Ownership {
         &self.shards
     }
 
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        &self.identity.node
+    }
+
     /// Number of shards of the cluster.
     #[must_use]
     pub fn shard_count(&self) -> ShardCount {

@@ -9,6 +9,7 @@
 //! well, but while the group waits for the member's answer to a rebalance librdkafka takes either
 //! for that answer: the group then believes that the member has what was taken from it.
 
+mod gaps;
 mod rebalances;
 mod stall;
 
@@ -27,6 +28,7 @@ use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::time::Instant;
 
+use self::gaps::{Gaps, Step};
 use self::rebalances::{Change, Rebalances};
 use self::stall::StallWatch;
 use super::client::{Clients, consumer_config, drop_aside};
@@ -64,6 +66,7 @@ pub(super) struct Member {
     /// Offset of the next record of every partition that was started.
     started: BTreeMap<Held, Offset>,
     kept: Option<Came>,
+    gaps: Gaps,
     watch: StallWatch,
     /// The client cannot go on as it is; the member joins again with another one.
     broken: bool,
@@ -89,6 +92,7 @@ impl Member {
             assigned: BTreeSet::new(),
             started: BTreeMap::new(),
             kept: None,
+            gaps: Gaps::default(),
             watch: StallWatch::new(every, Instant::now()),
             broken: false,
         };
@@ -273,11 +277,21 @@ impl Member {
         }
     }
 
-    /// True if the record is the member's business.
-    fn wants(&self, record: &Record) -> bool {
-        let place = (record.topic, record.partition);
-        let next = self.started.get(&place);
-        next.is_some_and(|&next| record.offset >= next)
+    /// Moves a started partition back to the record that is due.
+    async fn go_back(&mut self, held: Held, due: Offset, came: Offset) -> Result<(), LogError> {
+        let (topic, partition) = held;
+        tracing::warn!(
+            %topic, shard.id = partition.0, offset.due = due.0, offset.came = came.0,
+            "kafka client left records out, reading them again"
+        );
+        metrics::group_went_back();
+        let doing = format!("going back to {topic}/{partition} at {due}");
+        let places = std::iter::once((topic, partition, &due));
+        let list = partition_list(&self.clients, places).map_err(failed(&doing))?;
+        if !self.seek(&list, &doing).await? {
+            self.break_off(Rejoin::Stuck, &[held]);
+        }
+        Ok(())
     }
 }
 
@@ -296,6 +310,8 @@ impl GroupReader for Member {
             return self.rejoin();
         }
         let mut batch = Batch::new(limits);
+        // Taken over at the end: what a caller that gives up never saw was not given.
+        let mut due = self.started.clone();
         let mut trouble = None;
         let mut patience = std::pin::pin!(tokio::time::sleep(limits.wait_max));
         while !batch.is_full() {
@@ -312,13 +328,27 @@ impl GroupReader for Member {
                 },
             };
             match came {
-                Came::Record(Some(record)) if self.wants(&record) => {
-                    if let Err(record) = batch.push(record) {
-                        self.kept = Some(Came::Record(Some(record)));
-                        break;
+                Came::Record(Some(record)) => {
+                    let held = (record.topic, record.partition);
+                    let offset = record.offset;
+                    match self.gaps.judge(held, due.get(&held).copied(), offset) {
+                        Step::Skip => {}
+                        Step::Take => match batch.push(record) {
+                            Ok(()) => drop(due.insert(held, Offset(offset.0 + 1))),
+                            Err(record) => {
+                                self.kept = Some(Came::Record(Some(record)));
+                                break;
+                            }
+                        },
+                        Step::GoBack(to) => {
+                            self.go_back(held, to, offset).await?;
+                            if self.broken {
+                                break;
+                            }
+                        }
                     }
                 }
-                Came::Record(_) => {}
+                Came::Record(None) => {}
                 // What came before is answered first.
                 came if !batch.records.is_empty() => {
                     self.kept = Some(came);
@@ -336,11 +366,8 @@ impl GroupReader for Member {
                 }
             }
         }
-        for record in &batch.records {
-            let next = Offset(record.offset.0 + 1);
-            self.started.insert((record.topic, record.partition), next);
-        }
-        if batch.records.is_empty() && !self.broken {
+        self.started = due;
+        if !self.broken {
             self.look_for_stalls().await;
         }
         match trouble {

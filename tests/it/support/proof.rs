@@ -26,7 +26,7 @@ pub struct Verdict {
 /// Asks once.
 pub fn verify(database: &str, manifest: &Path) -> Verdict {
     let manifest = manifest.display().to_string();
-    let output = run_to_end(&["verify", "--postgres", database, &manifest]);
+    let output = run_to_end(&["verify", "--wait-s", "0", "--postgres", database, &manifest]);
     verdict(&output)
 }
 

@@ -42,6 +42,25 @@ async fn an_append_of_unknown_fate_is_read_back_into_live_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_append_of_unknown_fate_that_is_written_late_is_in_live_state_all_the_same() {
+    let it = start(config()).await;
+    it.insist(batch("a", 1, vec![sample(1)])).await;
+    it.log
+        .fail_next(Topic::Telemetry, 1, Fault::UnknownWrittenLate);
+    let outcome = it.send(batch("a", 1, vec![sample(2)])).await;
+    assert!(
+        matches!(outcome, IngestOutcome::Retry(Unavailable::LogDown { .. })),
+        "{outcome:?}"
+    );
+    until("live state has what the log has", async || {
+        it.live("a").await.live.newest.unwrap().seq.0 == 2
+    })
+    .await;
+    assert_eq!(it.insist(batch("a", 1, vec![sample(2)])).await, repeated(1));
+    assert_eq!(it.recorded("a"), [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_boot_that_cannot_be_journalled_is_tried_again_by_the_resend() {
     let it = start(config()).await;
     it.log.fail_next(Topic::Journal, 1, Fault::Refused);

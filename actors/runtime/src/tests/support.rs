@@ -134,12 +134,16 @@ impl Fixture {
         send(&self.handle, batch).await
     }
 
-    /// Sends until the outcome is final, as a drone does.
+    /// Sends until the outcome is final, as a drone does, and lets the actor do what it does behind
+    /// an answer: tell feeds, count.
     pub async fn insist(&self, batch: Batch) -> Vec<SampleVerdict> {
         let give_up = Instant::now() + PATIENCE;
         loop {
             match self.send(batch.clone()).await {
-                IngestOutcome::Settled(verdicts) => return verdicts,
+                IngestOutcome::Settled(verdicts) => {
+                    let _ = self.handle.live(&batch.drone).await;
+                    return verdicts;
+                }
                 IngestOutcome::Retry(why) => {
                     assert!(Instant::now() < give_up, "still refused: {why}");
                     tokio::task::yield_now().await;
