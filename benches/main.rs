@@ -6,6 +6,7 @@
 //! ```
 
 mod aggregate;
+mod command;
 mod end_to_end;
 mod feed;
 mod graphql;
@@ -34,13 +35,14 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "memory",
     "history",
     "end_to_end",
     "rest",
     "aggregate",
     "feed",
+    "command",
     "graphql",
 ];
 
@@ -83,6 +85,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "command" => command::run().await,
             "graphql" => graphql::run().await,
             _ => rest::run().await,
         }

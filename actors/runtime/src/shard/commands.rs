@@ -104,6 +104,9 @@ impl Shard {
         told: Told,
     ) -> Result<(), ActorProcessingErr> {
         self.index.note(&drone, &told);
+        // The mark may pass this record before the drone has folded it: the drone's snapshot is
+        // owed from now on, and it is asked for behind this message.
+        self.owed.push(drone.clone());
         let id = told.record.id();
         let message = DroneMsg::Command(Box::new(CommandMsg::Told(told)));
         self.deliver(myself, drone.clone(), message).await?;
