@@ -1,5 +1,5 @@
-//! Commands: from the operator's request to the end that the operator reads, with the drone's answer
-//! in between, beside a bare append and read of the same kind of log.
+//! Commands: from the operator's request to the end that the operator reads, with the drone's
+//! answer in between, beside a bare append and read of the same kind of log.
 //!
 //! The drones fly recordings, so that they cost little: they take a command, judge it as any other
 //! and answer that they cannot do it. The way is the same: intent, `Sent`, down, answer, end; three

@@ -88,8 +88,9 @@ macro_rules! commands {
                     $( Kind::$variant(v1::command::$variant { $($field),* }) => {
                         let given: Vec<(&str, Option<Value>)> =
                             vec![$( (stringify!($field), $field.given()), )*];
-                        let given = given.into_iter();
-                        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+                        let given = given
+                            .into_iter()
+                            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
                         Self::build($name, given).map_err(under($name))
                     } )*
                 }

@@ -12,7 +12,7 @@
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
 //! | `POST /api/v1/drones/{id}/commands`, `POST /api/v1/commands` | operator | see [`commands`] |
-//! | `GET /api/v1/commands/{id}`, `GET /api/v1/drones/{id}/commands` | who may read the drone | states |
+//! | `GET /api/v1/commands/{id}`, `GET /api/v1/drones/{id}/commands` | readers | states |
 //! | `POST /api/v1/commands/{id}/cancel`, `.../confirm` | operator | takes back, confirms |
 //! | `GET /api/v1/drones/{id}/commands/next`, `.../{command}/answer` | drone, relay | fetches |
 //! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |

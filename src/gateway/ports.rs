@@ -42,11 +42,11 @@ pub trait Drones: Send + Sync + 'static {
     /// Shard of a drone.
     fn shard_of(&self, drone: &DroneId) -> ShardId;
 
-    /// Reign in which a drone is owned, as far as is known here; `None` if it may be another's.
+    /// Reign in which a drone is owned, as is known here; `None` if it may be another's.
     fn epoch_of(&self, drone: &DroneId) -> Option<Epoch>;
 
-    /// One command; `None` if its owner does not know it. With `seen`, the moment of the change that
-    /// the asker knows, it is answered at the next change, at the latest after `wait`.
+    /// One command; `None` if its owner does not know it. With `seen`, the moment of the change
+    /// that the asker knows, it is answered at the next change, at the latest after `wait`.
     async fn command(
         &self,
         id: CommandId,

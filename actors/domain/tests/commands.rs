@@ -3,6 +3,8 @@
 
 #[path = "commands/drone.rs"]
 mod drone;
+#[path = "commands/wishes.rs"]
+mod wishes;
 #[path = "commands/world.rs"]
 mod world;
 

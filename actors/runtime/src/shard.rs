@@ -19,7 +19,7 @@ use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
 use crate::feed::{self, FeedSnapshot};
 use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
-use crate::message::{DroneMsg, JournalTold, RoundOutcome, ShardMsg};
+use crate::message::{DroneMsg, RoundOutcome, ShardMsg};
 use crate::metrics;
 use crate::recovery::{Recovered, Scope, decode_passive, encode_passive, recover};
 use crate::slots::{Slot, Slots};
@@ -303,24 +303,6 @@ impl Shard {
             appends_open: self.context.marks.open(),
             mark: self.mark,
         }
-    }
-
-    async fn journal(
-        &mut self,
-        myself: &ActorRef<ShardMsg>,
-        told: Vec<(DroneId, JournalTold)>,
-        next: Offset,
-    ) -> Result<(), ActorProcessingErr> {
-        for (drone, told) in told {
-            match told {
-                JournalTold::Boot(boot) => {
-                    self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
-                }
-                JournalTold::Command(told) => self.command_told(myself, drone, told).await?,
-            }
-        }
-        self.journal_next = self.journal_next.max(next);
-        Ok(())
     }
 
     fn tick(&mut self, myself: &ActorRef<ShardMsg>) {

@@ -1,6 +1,6 @@
 //! The way down to drones: one per connection, which looks once more right before it writes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,9 @@ pub struct Downlink {
     gateway: Arc<Gateway>,
     link: SessionLink,
     waiting: mpsc::Receiver<Dispatch>,
-    held: HashSet<DroneId>,
+    /// Drones that speak here, and in which state of the registry each was judged.
+    held: HashMap<DroneId, u64>,
+    judged: u64,
 }
 
 impl std::fmt::Debug for Downlink {
@@ -35,7 +37,8 @@ impl std::fmt::Debug for Downlink {
 impl Drop for Downlink {
     /// What still waits tells its owners by being dropped that it was not sent.
     fn drop(&mut self) {
-        self.let_go();
+        let sessions = self.gateway.behind.drones.sessions();
+        sessions.end(&self.link, self.held.keys());
     }
 }
 
@@ -47,7 +50,8 @@ impl Downlink {
         Self {
             link: SessionLink::new(sender),
             waiting,
-            held: HashSet::new(),
+            held: HashMap::new(),
+            judged: 0,
             gateway,
         }
     }
@@ -69,23 +73,21 @@ impl Downlink {
 
     /// Notes that a drone speaks here, if the caller may speak for it.
     pub fn heard(&mut self, principal: &Principal, drone: DroneId, heard: Heard) {
-        if !self.held.contains(&drone) {
+        let sessions = self.gateway.behind.drones.sessions();
+        if self.held.get(&drone) != Some(&self.judged) {
             let sends = Action::SendTelemetry;
             if self.gateway.allow_drone(principal, sends, &drone).is_err() {
-                return;
+                self.held.remove(&drone);
+                return sessions.end(&self.link, [&drone]);
             }
-            self.held.insert(drone.clone());
+            self.held.insert(drone.clone(), self.judged);
         }
-        let sessions = self.gateway.behind.drones.sessions();
         sessions.heard(&drone, &self.link, heard);
     }
 
-    /// Forgets its drones; those that the caller may still speak for come back with their next
-    /// batch.
-    pub fn let_go(&mut self) {
-        let sessions = self.gateway.behind.drones.sessions();
-        sessions.end(&self.link, &self.held);
-        self.held.clear();
+    /// Each drone is judged again when it speaks next.
+    pub fn judge_again(&mut self) {
+        self.judged += 1;
     }
 
     /// The next command to be written at once. May be dropped and called again.
@@ -141,7 +143,7 @@ impl Downlink {
     /// True if this connection holds the drone.
     #[must_use]
     pub fn holds(&self, drone: &DroneId) -> bool {
-        self.held.contains(drone)
+        self.held.contains_key(drone)
     }
 }
 

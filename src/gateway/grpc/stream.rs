@@ -112,7 +112,7 @@ impl Session {
     }
 
     fn recheck(&mut self) -> Result<(), Status> {
-        self.downlink.let_go();
+        self.downlink.judge_again();
         let judged = self.gateway.recheck(&self.caller.principal);
         judged.map_err(to_status)
     }

@@ -158,7 +158,7 @@ impl Uplink {
                     self.last = Some(expired.into());
                 }
                 Ok(()) = registry.changed() => {
-                    self.downlink.let_go();
+                    self.downlink.judge_again();
                     gateway.recheck(&caller.principal)?;
                 }
                 () = &mut stopping, if reads => self.last = Some(End::Stopping),

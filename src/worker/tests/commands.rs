@@ -92,16 +92,20 @@ async fn tables_say_of_commands_what_their_owners_say() {
     worker.until(|status| stored(status, 11)).await;
     worker.stop().await;
 
+    check_tables(&database.pool).await;
+}
+
+async fn check_tables(pool: &PgPool) {
     let states: Vec<(String, String, bool)> =
         sqlx::query_as("SELECT name, state, is_over FROM command ORDER BY log_offset")
-            .fetch_all(&database.pool)
+            .fetch_all(pool)
             .await
             .expect("rows");
     let expected = [("hold", "superseded"), ("return", "rejected")];
     let expected = expected.map(|(name, state)| (name.to_owned(), state.to_owned(), true));
     assert_eq!(states, expected);
     let events = sqlx::query("SELECT what, counts FROM command_event ORDER BY log_offset")
-        .fetch_all(&database.pool)
+        .fetch_all(pool)
         .await
         .expect("rows");
     let events: Vec<(String, bool)> = events

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use aerostream_domain::command::ledger::Standing;
 use aerostream_domain::command::{
-    Answer, Cancel, Command, CommandId, CommandRecord, Confirm, End, Facts, Folded, Intent, Ledger,
+    Answer, Cancel, CommandId, CommandRecord, Confirm, End, Facts, Folded, Intent, Ledger,
     NotSentReason, Profile, SessionFacts, Stage, Transition,
 };
 use aerostream_domain::drone::live::{LiveState, Newest, Stamp};
 use aerostream_domain::sample::{LandedState, State};
-use aerostream_domain::{BootId, DroneId, Epoch, Offset, Seq, ShardId, TimeBasis, UtcMicros};
+use aerostream_domain::{BootId, Epoch, Offset, Seq, TimeBasis, UtcMicros};
 use proptest::sample::Index;
 
 use crate::drone::{Drone, Message};
+use crate::wishes::{commands, id};
 
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -123,24 +124,6 @@ pub struct World {
     under_way: Vec<Written>,
     live: LiveState,
     wishes: BTreeMap<CommandId, UtcMicros>,
-}
-
-fn commands(what: u8) -> Command {
-    match what {
-        0 => Command::Hold {},
-        1 => Command::Return {},
-        2 => Command::Land {},
-        3 => Command::Arm { force: false },
-        4 => Command::Disarm { force: false },
-        5 => Command::Fence { enabled: true },
-        6 => Command::Terminate {},
-        _ => Command::Reboot {},
-    }
-}
-
-fn id(key: u8) -> CommandId {
-    let drone = DroneId::parse("alpha").expect("a legal id");
-    CommandId::of(ShardId(0), "olga", &drone, &key.to_string())
 }
 
 const fn epoch(number: u64) -> Epoch {

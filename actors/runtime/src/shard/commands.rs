@@ -1,10 +1,10 @@
-//! The shard's part about commands: which drone has which.
+//! The shard's part about the journal and commands: which drone has which.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aerostream_domain::command::{CommandId, CommandRecord};
-use aerostream_domain::{Drone, DroneId, UtcMicros};
+use aerostream_domain::{Drone, DroneId, Offset, UtcMicros};
 use ractor::{ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use super::Shard;
 use crate::clock::utc_now;
 use crate::command::{CommandMsg, CommandView, Room, To, Told};
 use crate::drone_actor::{room, views};
-use crate::message::{DroneMsg, ShardMsg};
+use crate::message::{DroneMsg, JournalTold, ShardMsg};
 use crate::recovery::decode_passive;
 use crate::slots::Slot;
 
@@ -96,8 +96,27 @@ impl Index {
 }
 
 impl Shard {
+    /// Brings what the journal says to the drones.
+    pub(super) async fn journal(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        told: Vec<(DroneId, JournalTold)>,
+        next: Offset,
+    ) -> Result<(), ActorProcessingErr> {
+        for (drone, told) in told {
+            match told {
+                JournalTold::Boot(boot) => {
+                    self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
+                }
+                JournalTold::Command(told) => self.command_told(myself, drone, told).await?,
+            }
+        }
+        self.journal_next = self.journal_next.max(next);
+        Ok(())
+    }
+
     /// Brings a journal record about a command to its drone.
-    pub(super) async fn command_told(
+    async fn command_told(
         &mut self,
         myself: &ActorRef<ShardMsg>,
         drone: DroneId,
