@@ -74,6 +74,8 @@ pub struct Facts<'a> {
     pub may_send: bool,
     /// Commands of which something is on its way into the journal.
     pub writing: &'a BTreeSet<CommandId>,
+    /// When the newest emergency went past the journal: no older wish may undo it.
+    pub emergency: Option<UtcMicros>,
 }
 
 /// A transition to be written.
@@ -183,7 +185,12 @@ impl Sender<'_> {
     /// Sends a command if it may go out now; else plans to look again. True if it is sent.
     fn offer(&self, plan: &mut Plan, entry: &Entry) -> bool {
         let (facts, profile) = (self.facts, self.profile);
+        let is_undoing = entry.kind().is_exclusive()
+            && facts
+                .emergency
+                .is_some_and(|at| entry.intent.received <= at);
         let may = matches!(entry.stage, Stage::Queued | Stage::Sent)
+            && !is_undoing
             && entry.cancelled_by.is_none()
             && entry.superseded_by.is_none()
             && facts.now < entry.intent.expires()

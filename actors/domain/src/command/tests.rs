@@ -181,6 +181,7 @@ impl Story {
                 }),
                 may_send: true,
                 writing: &writing,
+                emergency: None,
             };
             let plan = self.ledger.decide(&facts, &Profile::default());
             if plan.decisions.is_empty() {
@@ -372,6 +373,35 @@ fn ids_are_told_and_read_again() {
     ] {
         assert!(CommandId::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn an_emergency_takes_the_place_of_older_wishes() {
+    let mut story = Story::new();
+    story.connected = false;
+    story.wish("older", Command::Return {});
+    story.wait(1);
+    let intent = Intent {
+        id: Story::id("emergency"),
+        command: Command::Hold {},
+        principal: "olga".to_owned(),
+        received: story.now,
+        time_to_live: Duration::from_secs(30),
+        emergency: true,
+        group: None,
+    };
+    let sent = story.now;
+    story.wait(1);
+    story.wish("newer", Command::Land {});
+    story.fold(CommandRecord::Unrecorded(Unrecorded {
+        intent,
+        sent,
+        answer: None,
+    }));
+    story.connected = true;
+    assert_eq!(story.settle(), vec![Story::id("newer")]);
+    assert_eq!(story.stage("older"), Stage::Ended(End::Superseded));
+    assert_eq!(story.stage("emergency"), Stage::Ended(End::Unrecorded));
 }
 
 #[test]

@@ -347,6 +347,7 @@ impl World {
                 session: self.owner.session.map(|(facts, _)| facts),
                 may_send: true,
                 writing: &self.owner.writing,
+                emergency: None,
             };
             let ledger = &self.owner.folding.ledger;
             let plan = ledger.decide(&facts, &Profile::default());

@@ -33,8 +33,8 @@ pub(super) struct Desk {
     writing: BTreeMap<CommandId, usize>,
     waiters: Vec<Waiter>,
     alarm: Option<(UtcMicros, JoinHandle<Option<()>>)>,
-    /// The newest order that went past the journal.
-    beside_the_log: Option<Order>,
+    /// The newest order that went past the journal, and when.
+    beside_the_log: Option<(Order, UtcMicros)>,
 }
 
 #[derive(Debug)]
@@ -174,6 +174,7 @@ impl Shell {
             session: session.map(|session| session.facts()),
             may_send: true,
             writing: &writing,
+            emergency: self.desk.beside_the_log.map(|(_, at)| at),
         };
         let profile = self.context.config.commands.profile();
         self.drone.commands().decide(&facts, &profile)
@@ -308,10 +309,19 @@ impl Shell {
         }
         let session = self.context.sessions.get(self.drone.id());
         let session = session.ok_or(NotSentReason::SessionEnded)?;
+        let facts = session.facts();
+        let profile = self.context.config.commands.profile();
+        if facts.heard + profile.uplink_age_max < now {
+            return Err(NotSentReason::Silent);
+        }
+        if !facts.has_clock {
+            return Err(NotSentReason::NoBootClock);
+        }
         let epoch = self.context.claim.epoch;
         let sendings = self.drone.commands().entries().iter();
         let newest = sendings.filter_map(|entry| Some(entry.sending?.order));
-        let newest = newest.chain(self.desk.beside_the_log).max();
+        let beside = self.desk.beside_the_log.map(|(order, _)| order);
+        let newest = newest.chain(beside).max();
         let newest = newest.filter(|order| order.epoch == epoch);
         let newest = newest.unwrap_or(Order { epoch, counter: 0 });
         let order = newest.beside_the_log().ok_or(NotSentReason::Overloaded)?;
@@ -321,7 +331,7 @@ impl Shell {
             intent.command,
         );
         self.hand_over(dispatch)?;
-        self.desk.beside_the_log = Some(order);
+        self.desk.beside_the_log = Some((order, now));
         Ok(EmergencySent { order, at: now })
     }
 }

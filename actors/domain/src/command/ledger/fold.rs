@@ -143,6 +143,19 @@ impl Ledger {
 
     fn unrecorded(&mut self, standing: Standing, told: &Unrecorded) -> Folded {
         let id = told.intent.id;
+        if told.intent.command.kind().is_exclusive() {
+            // It took the place of every older wish when it went out.
+            let older = self.entries.iter_mut().filter(|older| {
+                older.intent.received <= told.sent
+                    && older.id() != id
+                    && !older.is_over()
+                    && older.kind().is_exclusive()
+            });
+            for older in older {
+                older.superseded_by.get_or_insert(id);
+                older.changed = standing.at;
+            }
+        }
         if let Some(known) = self.get_mut(id) {
             if known.late.is_some() || told.answer.is_none() {
                 return Folded::Nothing;
