@@ -166,14 +166,15 @@ impl Shard {
             None => Drone::new(drone.clone(), limits),
         };
         match message {
-            CommandMsg::Tick if !at_rest.commands().has_open() => Ok(()),
-            CommandMsg::List(reply) => Ok(drop(reply.send(views(&at_rest)))),
-            CommandMsg::Room { id, reply } => Ok(drop(reply.send(room(&at_rest, id)))),
+            CommandMsg::Tick if !at_rest.commands().has_open() => {}
+            CommandMsg::List(reply) => drop(reply.send(views(&at_rest))),
+            CommandMsg::Room { id, reply } => drop(reply.send(room(&at_rest, id))),
             message => {
                 let message = DroneMsg::Command(Box::new(message));
-                self.deliver(myself, drone, message).await
+                return self.deliver(myself, drone, message).await;
             }
         }
+        Ok(())
     }
 
     /// Wakes the drones whose commands go on behind a restart.
