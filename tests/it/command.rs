@@ -59,7 +59,7 @@ async fn a_simulated_drone_obeys_and_the_ledger_ends_behind_a_kill() {
         },
     );
     wait_until(PATIENCE, "it flies", async || {
-        let state = &live(&system).await["live"]["state"];
+        let state = &live(&system).await["live"]["groups"]["state"];
         state["landed_state"] == "in_air"
     })
     .await;
@@ -70,7 +70,7 @@ async fn a_simulated_drone_obeys_and_the_ledger_ends_behind_a_kill() {
     .await;
     assert_eq!(held["state"], "confirmed", "{held}");
 
-    let position = live(&system).await["live"]["position"].clone();
+    let position = live(&system).await["live"]["groups"]["position"].clone();
     let degrees = |name: &str| position[name].as_f64().expect("a position");
     let there = json!({
         "command": "goto",
