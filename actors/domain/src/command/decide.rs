@@ -199,10 +199,11 @@ impl Sender<'_> {
         if !may {
             return false;
         }
-        if let Some(sending) = entry.sending.filter(|_| entry.spent > 0) {
-            if !self.session.has_request_ids || sending.boot != self.session.boot {
-                return false;
-            }
+        let before = entry.sending.filter(|_| entry.spent > 0);
+        let may_again = before
+            .is_none_or(|before| self.session.has_request_ids && before.boot == self.session.boot);
+        if !may_again {
+            return false;
         }
         if let Some(due) = self.due(entry).filter(|due| facts.now < *due) {
             plan.wake(due);
