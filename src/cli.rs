@@ -41,7 +41,7 @@ enum Command {
     /// Brings the database to the shape that this build needs
     Migrate,
     /// Flies simulated drones against a gateway
-    Simulate(Box<aerostream_simulator::Config>),
+    Simulate(Box<role::simulate::Options>),
     /// Proves that every acknowledged sample is in Postgres exactly once
     Verify(role::verify::Options),
     /// Shows the fleet, or one drone, live in the terminal
@@ -95,7 +95,7 @@ impl Cli {
                 Command::Up(options) => role::up::run(options, config).await,
                 Command::Worker(options) => role::worker::run(options, config).await,
                 Command::Migrate => role::migrate::run(config).await,
-                Command::Simulate(simulator) => role::simulate::run(*simulator, config).await,
+                Command::Simulate(options) => role::simulate::run(*options, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
                 Command::Watch(options) => role::watch::run(options).await,
                 Command::Command(options) => role::command::run(options).await,

@@ -13,6 +13,7 @@ pub mod verify;
 pub mod watch;
 pub mod worker;
 
+mod caller;
 mod client;
 mod log;
 mod node;

@@ -86,13 +86,13 @@ pub struct Config {
     /// REST.
     #[arg(long)]
     pub endpoint: Option<String>,
-    /// Bearer token of a relay. Default: none.
-    #[arg(long, env = "AEROSTREAM_TOKEN", hide_env_values = true)]
+    /// Bearer token of a relay; a command line gives it as other commands do. Default: none.
+    #[arg(skip)]
     #[serde(skip_serializing)]
     pub token: Option<String>,
     /// File with a token for each drone, a line `DRONE TOKEN`, instead of one token for all. Needs
     /// --transport rest: a gRPC stream carries many drones under one token. Default: none.
-    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing)]
     pub tokens: Option<PathBuf>,
     /// Connections, 1 to 64; each is served by a task of its own. Default: 4.

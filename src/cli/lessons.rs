@@ -111,7 +111,8 @@ pub const LESSONS: &[Lesson] = &[
         "simulate",
         "Flies simulated drones against a gateway through its public doors: flight physics, drones \
          that store and send again, and faults of the link. The manifest lists what was \
-         acknowledged, for `aerostream verify`. The token is a relay's.",
+         acknowledged, for `aerostream verify`. The token is a relay's, from \
+         --token-file, AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",
         &[
             (
                 "A hundred drones on a bad link for 20 seconds, with a manifest",
@@ -146,7 +147,8 @@ pub const LESSONS: &[Lesson] = &[
     lesson(
         "fleet",
         "Lists, creates and changes fleets through a gateway. A fleet groups drones; a token \
-         reaches fleets. The caller's token comes from --token-file or AEROSTREAM_TOKEN_FILE.",
+         reaches fleets. The caller's token comes from --token-file, \
+         AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",
         &[
             (
                 "Fleets that a token sees",
@@ -205,15 +207,17 @@ pub const LESSONS: &[Lesson] = &[
     lesson(
         "watch",
         "Shows the fleet as a table, or one drone with every field, live in the terminal. \
-         Elsewhere \
-         every change is a line: text for the fleet, JSON for one drone. Ctrl-C ends it.",
+         Elsewhere every change is a line: text for the fleet, for one drone the frames of its \
+         feed as JSON. The feed goes on by itself where a connection broke, and tells what is \
+         missing or not recorded. Ctrl-C ends it. The caller's token comes from --token-file, \
+         AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",
         &[
             (
                 "The emptiest batteries first",
                 "aerostream watch --token-file var/tokens/viewer --sort battery",
             ),
             (
-                "One drone, four times a second",
+                "One drone, drawn at most four times a second",
                 "aerostream watch --token-file var/tokens/viewer --every 0.25 sim-00001",
             ),
         ],
@@ -236,7 +240,7 @@ pub const LESSONS: &[Lesson] = &[
     lesson(
         "drone",
         "Lists, shows, enrols and retires drones through a gateway. The caller's token comes from \
-         --token-file or AEROSTREAM_TOKEN_FILE.",
+         --token-file, AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",
         &[
             (
                 "Drones that were heard",
@@ -365,8 +369,8 @@ pub const LESSONS: &[Lesson] = &[
     lesson(
         "dlq",
         "Lists, shows and replays dead letters: what a gateway, an actor or a worker refused for \
-         its content, with the reason. The caller's token is an administrator's, from --token-file \
-         or AEROSTREAM_TOKEN_FILE.",
+         its content, with the reason. The caller's token is an administrator's, from \
+         --token-file, AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",
         &[
             (
                 "What was refused, newest first",

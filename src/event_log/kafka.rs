@@ -8,6 +8,7 @@ mod client;
 mod door;
 mod error;
 mod group;
+mod outage;
 mod producer;
 mod reader;
 #[cfg(test)]

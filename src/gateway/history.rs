@@ -45,6 +45,10 @@ fn failed(drone: &DroneId) -> impl FnOnce(StoreError) -> HistoryError {
 
 #[async_trait]
 impl History for StoredHistory {
+    async fn knows(&self, drone: &DroneId) -> Result<bool, HistoryError> {
+        self.reader.knows(drone).await.map_err(failed(drone))
+    }
+
     async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         let stored = self.reader.samples(&request.drone, &span(request)).await;
         let stored = stored.map_err(failed(&request.drone))?;

@@ -206,6 +206,9 @@ impl HistoryRequest {
 /// What drones sent before, as the database has it.
 #[async_trait]
 pub trait History: Send + Sync + 'static {
+    /// True if the drone ever had a sample in the database, also one that was taken away since.
+    async fn knows(&self, drone: &DroneId) -> Result<bool, HistoryError>;
+
     /// The samples that were asked for, oldest first. Of each only the wanted fields are read from
     /// the database; the others are as if the sample did not say them.
     async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError>;

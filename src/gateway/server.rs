@@ -1,5 +1,7 @@
 //! The accept loop of every public port: how many connections, how long a silent one is kept.
 
+mod patience;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -21,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use self::patience::Patient;
 use super::metrics;
 
 /// Pause after the system refused to accept, such as for want of file descriptors.
@@ -42,6 +45,10 @@ pub struct ServerConfig {
     /// HTTP/2 only: how often a silent peer is asked whether it is there, in milliseconds; it is
     /// dropped if it does not answer as long. Default: 20,000.
     pub keep_alive_ms: u64,
+    /// Longest time for which a client may take nothing of what is sent to it, in milliseconds;
+    /// then its connection is closed, and what it holds goes with it, such as the place of an
+    /// export. Default: 60,000.
+    pub stall_timeout_ms: u64,
     /// How long open requests may go on at shutdown, in milliseconds. Default: 10,000.
     pub drain_ms: u64,
 }
@@ -52,6 +59,7 @@ impl Default for ServerConfig {
             connections_max: 10_000,
             header_timeout_ms: 30_000,
             keep_alive_ms: 20_000,
+            stall_timeout_ms: 60_000,
             drain_ms: 10_000,
         }
     }
@@ -146,6 +154,7 @@ pub async fn serve(
             builder: Arc::clone(&builder),
             router: router.clone(),
             silence_max,
+            stall_max: Duration::from_millis(config.stall_timeout_ms),
             held: Upgraded {
                 stopped: stopped.clone(),
                 _place: Arc::new(Place::take(protocol.door(), place, alive.clone())),
@@ -220,6 +229,7 @@ struct Connection {
     builder: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
     silence_max: Duration,
+    stall_max: Duration,
     held: Upgraded,
 }
 
@@ -243,7 +253,7 @@ impl Connection {
                 }
             })
         };
-        let stream = TokioIo::new(stream);
+        let stream = TokioIo::new(Patient::new(stream, self.stall_max));
         let serving = self.builder.serve_connection_with_upgrades(stream, service);
         let mut serving = pin!(serving);
         let mut silence = pin!(tokio::time::sleep(self.silence_max));

@@ -1,10 +1,12 @@
 //! Calls to a gateway's REST door, for the subcommands that ask or change something.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use reqwest::Method;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+
+use super::caller::Caller;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -16,9 +18,8 @@ pub struct Door {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     #[arg(env = "AEROSTREAM_URL")]
     url: String,
-    /// File with the token of the caller
-    #[arg(long, value_name = "FILE", env = "AEROSTREAM_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    caller: Caller,
 }
 
 impl Door {
@@ -49,12 +50,10 @@ impl Door {
         key: Option<&str>,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        let url = self.address(path);
         let mut request = reqwest::Client::new().request(method, &url);
-        if let Some(file) = &self.token_file {
-            let token = std::fs::read_to_string(file)
-                .with_context(|| format!("could not read the token file {}", file.display()))?;
-            request = request.bearer_auth(token.trim());
+        if let Some(token) = self.caller.token()? {
+            request = request.bearer_auth(token.reveal());
         }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
@@ -82,6 +81,33 @@ impl Door {
             Some(field) => bail!("{status}: {field}: {detail}"),
             None => bail!("{status}: {detail}"),
         }
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url.trim_end_matches('/'))
+    }
+
+    /// What opens a WebSocket of the same gateway.
+    ///
+    /// # Errors
+    /// The URL or the token cannot be used, or there is no token.
+    pub fn socket(&self, path: &str) -> anyhow::Result<Request> {
+        let url = self.address(path);
+        ensure!(
+            url.starts_with("http"),
+            "--url must begin with http://; it is {}",
+            self.url
+        );
+        let request = url.replacen("http", "ws", 1).into_client_request();
+        let mut request = request.with_context(|| format!("{url} is no address"))?;
+        // Without one the gateway would wait for it as the first message.
+        let token = self.caller.token()?.context(
+            "a feed needs a token: --token-file, AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE",
+        )?;
+        let bearer = format!("Bearer {}", token.reveal()).parse();
+        let bearer = bearer.context("the token has characters that no header may have")?;
+        request.headers_mut().insert("authorization", bearer);
+        Ok(request)
     }
 
     /// Asks for every page of a list and prints an entry a line.

@@ -1,25 +1,32 @@
 //! `aerostream watch`: the fleet, or one drone, live in the terminal; a client like any other.
 //!
-//! On a terminal the picture is drawn again and again; elsewhere every change is a line.
+//! On a terminal the picture is drawn again and again; elsewhere every change is a line. The fleet
+//! is asked for as often as the caller wishes; one drone tells by its feed.
 
+mod feed;
 mod one;
+mod screen;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::Value;
+use tokio::time::MissedTickBehavior;
 
+use self::feed::Feed;
 use self::one::One;
+use self::screen::Screen;
 use self::table::{Order, Table};
 use super::client::Door;
 use crate::shutdown::Signals;
 
-/// Answers that may fail one after the other before the watch gives up.
-const FAILURES_MAX: u32 = 5;
+/// Looks at the fleet that may fail one after the other before the watch gives up.
+const LOOKS_FAILED_MAX: u32 = 5;
 /// Shortest pause between two looks, seconds.
 const EVERY_S_MIN: f64 = 0.1;
 /// Drones that are asked for with one look; more are told to be there, not shown.
@@ -34,7 +41,7 @@ pub struct Options {
     door: Door,
     /// One drone and all that it tells; without it the fleet
     drone: Option<String>,
-    /// Seconds between two looks, 0.1 to 3600
+    /// Seconds between two looks at the fleet or two pictures of one drone, 0.1 to 3600
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     every: f64,
     /// Only drones whose id or fleet has this in it
@@ -43,10 +50,10 @@ pub struct Options {
     /// What the table is sorted by
     #[arg(long, value_enum, default_value = "id")]
     sort: Order,
-    /// Most drones of the table, 1 to 1000
-    #[arg(long, default_value_t = 40)]
-    rows: usize,
-    /// Ends after so many looks
+    /// Most drones of the table, 1 to 1000; without it what the terminal has room for
+    #[arg(long)]
+    rows: Option<usize>,
+    /// Ends after so many looks at the fleet, or so many frames of one drone's feed
     #[arg(long, value_name = "NUMBER")]
     looks: Option<u64>,
 }
@@ -61,11 +68,12 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         (EVERY_S_MIN..=3600.0).contains(&every_s),
         "--every must be {EVERY_S_MIN} to 3600 seconds; it is {every_s}"
     );
-    ensure!(
-        (1..=1000).contains(&options.rows),
-        "--rows must be 1 to 1000; it is {}",
-        options.rows
-    );
+    if let Some(rows) = options.rows {
+        ensure!(
+            (1..=1000).contains(&rows),
+            "--rows must be 1 to 1000; it is {rows}"
+        );
+    }
     let mut signals = Signals::catch().context("could not catch signals")?;
     let mut screen = Screen::new();
     let watched = tokio::select! {
@@ -77,13 +85,17 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 }
 
 async fn watch(options: &Options, screen: &mut Screen) -> anyhow::Result<()> {
-    let mut view = match &options.drone {
-        Some(drone) => View::One(One::new(drone)),
-        None => View::Fleet(Table::new(&options.filter, options.sort, options.rows)),
-    };
+    match &options.drone {
+        Some(drone) => watch_one(options, drone, screen).await,
+        None => watch_fleet(options, screen).await,
+    }
+}
+
+async fn watch_fleet(options: &Options, screen: &mut Screen) -> anyhow::Result<()> {
+    let mut table = Table::new(&options.filter, options.sort);
     let (mut looks, mut failures) = (0, 0);
     loop {
-        match view.look(&options.door, screen.is_live).await {
+        match look(&mut table, options, screen).await {
             Ok(text) => {
                 failures = 0;
                 // Whoever reads no more wants no more.
@@ -92,7 +104,7 @@ async fn watch(options: &Options, screen: &mut Screen) -> anyhow::Result<()> {
                 }
             }
             // What is wrong from the start does not get right by waiting.
-            Err(error) if looks == 0 || failures + 1 == FAILURES_MAX => return Err(error),
+            Err(error) if looks == 0 || failures + 1 == LOOKS_FAILED_MAX => return Err(error),
             Err(error) => {
                 failures += 1;
                 let _ = writeln!(io::stderr().lock(), "{error:#}; trying again\r");
@@ -106,37 +118,59 @@ async fn watch(options: &Options, screen: &mut Screen) -> anyhow::Result<()> {
     }
 }
 
-enum View {
-    Fleet(Table),
-    One(One),
+/// Asks, and gives what is to be shown: the whole picture, or the lines of what changed.
+async fn look(table: &mut Table, options: &Options, screen: &Screen) -> anyhow::Result<String> {
+    let door = &options.door;
+    let path = "/api/v1/fleet/summary";
+    let summary = door.call(Method::GET, path, None).await?;
+    let (drones, more) = drones(door).await?;
+    let rows = table.rows(&drones, summary["at_us"].as_i64().unwrap_or_default());
+    Ok(if screen.is_live() {
+        let fitting = || table::rows_fitting(screen.lines());
+        table.picture(&rows, options.rows.unwrap_or_else(fitting), &summary, more)
+    } else {
+        table.changes(rows)
+    })
 }
 
-impl View {
-    /// Asks, and gives what is to be shown: the whole picture, or the lines of what changed.
-    async fn look(&mut self, door: &Door, is_live: bool) -> anyhow::Result<String> {
-        match self {
-            Self::Fleet(table) => {
-                let summary = door
-                    .call(Method::GET, "/api/v1/fleet/summary", None)
-                    .await?;
-                let (drones, more) = drones(door).await?;
-                let rows = table.rows(&drones, summary["at_us"].as_i64().unwrap_or_default());
-                Ok(if is_live {
-                    table.picture(&rows, &summary, more)
-                } else {
-                    table.changes(rows)
-                })
+async fn watch_one(options: &Options, drone: &str, screen: &mut Screen) -> anyhow::Result<()> {
+    let path = feed::path("/api/v1/drones/", drone);
+    let mut feed = Feed::new(&options.door, drone);
+    let mut one = One::new(drone);
+    let mut draw = tokio::time::interval(Duration::from_secs_f64(options.every));
+    draw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut looks, mut drawn) = (0, 0);
+    while options.looks.is_none_or(|max| looks < max) {
+        let mut next = pin!(feed.next());
+        let frame = loop {
+            tokio::select! {
+                frame = &mut next => break frame?,
+                _ = draw.tick(), if screen.is_live() && drawn < looks => {
+                    // What is wrong with the gateway the feed finds out as well.
+                    if one.is_behind()
+                        && let Ok(answer) = options.door.call(Method::GET, &path, None).await
+                    {
+                        one.learn(&answer["live"]);
+                    }
+                    if !one.is_behind() {
+                        drawn = looks;
+                    }
+                    if screen.show(&one.picture()).is_err() {
+                        return Ok(());
+                    }
+                }
             }
-            Self::One(one) => {
-                let answer = door.call(Method::GET, &one.path(), None).await?;
-                Ok(if is_live {
-                    one.picture(&answer)
-                } else {
-                    one.change(&answer)
-                })
-            }
+        };
+        looks += 1;
+        one.take(&frame);
+        if !screen.is_live() && screen.show(&one::line(&frame)).is_err() {
+            return Ok(());
         }
     }
+    if screen.is_live() {
+        let _ = screen.show(&one.picture());
+    }
+    Ok(())
 }
 
 /// The drones that the caller sees, and whether there are more than are asked for.
@@ -154,47 +188,6 @@ async fn drones(door: &Door) -> anyhow::Result<(Vec<Value>, bool)> {
         path = format!("/api/v1/drones?limit={PAGE}&after={after}");
     }
     Ok((drones, true))
-}
-
-/// Standard output, drawn on if it is a terminal.
-struct Screen {
-    is_live: bool,
-    drawn: bool,
-}
-
-impl Screen {
-    fn new() -> Self {
-        Self {
-            is_live: io::stdout().is_terminal(),
-            drawn: false,
-        }
-    }
-
-    fn show(&mut self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        if !self.is_live {
-            out.write_all(text.as_bytes())?;
-            return out.flush();
-        }
-        // The first picture clears the screen and hides the cursor; each erases only what it does
-        // not write over, so that nothing flickers.
-        let begin = if self.drawn {
-            "\x1b[H"
-        } else {
-            "\x1b[2J\x1b[H\x1b[?25l"
-        };
-        self.drawn = true;
-        let text = text.replace('\n', "\x1b[K\n");
-        write!(out, "{begin}{text}\x1b[J")?;
-        out.flush()
-    }
-
-    fn leave(&self) {
-        if self.drawn {
-            // A terminal that is gone needs no cursor.
-            let _ = writeln!(io::stdout().lock(), "\x1b[?25h");
-        }
-    }
 }
 
 /// Text of a drone that cannot steer a terminal.

@@ -14,6 +14,9 @@ use bytes::Bytes;
 
 use crate::support::{SECURE_PASSWORD, Servers, wait_until};
 
+/// How long brokers may take to say no, on a machine that is busy.
+const REFUSED_WITHIN: Duration = Duration::from_secs(120);
+
 /// Settings for the run's lone broker, with topics that no other test has.
 async fn config(servers: &Servers) -> Config {
     let kafka = servers.kafka().await;
@@ -161,20 +164,24 @@ async fn partitions_that_are_started_while_the_group_moves_them_still_bring_reco
     .await;
 }
 
-#[tokio::test]
-async fn kafka_with_tls_and_login_is_used() {
-    let servers = Servers::shared().await;
+/// Settings that the broker's port with TLS and login lets in.
+async fn secure_config(servers: &Servers) -> Config {
     let kafka = servers.kafka().await;
-    let config = Config {
+    Config {
         bootstrap_servers: kafka.secure_bootstrap(),
         security_protocol: "sasl_ssl".to_owned(),
         sasl_mechanism: "SCRAM-SHA-512".to_owned(),
         username: "fleet".to_owned(),
         password: Password(SECURE_PASSWORD.to_owned()),
         ca_path: Some(kafka.authority()),
-        ..config(&servers).await
-    };
-    let log = start(&config).await;
+        ..config(servers).await
+    }
+}
+
+#[tokio::test]
+async fn kafka_with_tls_and_login_is_used() {
+    let servers = Servers::shared().await;
+    let log = start(&secure_config(&servers).await).await;
     let appended = log.append(letter(0)).await.expect("it is let in");
     let mut reader = log
         .read(Topic::DeadLetters, vec![(Partition(0), appended.offset)])
@@ -187,6 +194,56 @@ async fn kafka_with_tls_and_login_is_used() {
     };
     let records = reader.next(limits).await.expect("it is let in");
     assert_eq!(records[0].payload, letter(0).payload);
+}
+
+/// Why a start is refused, which is known long before it would give up.
+async fn refused(config: Config) -> StartError {
+    let start = KafkaLog::start(config, shards());
+    let ended = tokio::time::timeout(REFUSED_WITHIN, start).await;
+    let ended = ended.expect("a start that is refused ends").map(|_| ());
+    ended.expect_err("it is not let in")
+}
+
+#[tokio::test]
+async fn kafka_that_does_not_let_in_ends_the_start_and_says_which_setting_is_wrong() {
+    let servers = Servers::shared().await;
+    let secure = Config {
+        start_timeout_ms: u32::try_from(2 * REFUSED_WITHIN.as_millis()).expect("minutes"),
+        ..secure_config(&servers).await
+    };
+    let wrong_password = refused(Config {
+        password: Password("hangar-8".to_owned()),
+        ..secure.clone()
+    });
+    let unknown_user = refused(Config {
+        username: "nobody".to_owned(),
+        ..secure.clone()
+    });
+    let unknown_authority = refused(Config {
+        ca_path: None,
+        ..secure.clone()
+    });
+    let no_tls_there = refused(Config {
+        bootstrap_servers: servers.kafka().await.bootstrap(),
+        ..secure
+    });
+    let (wrong_password, unknown_user, unknown_authority, no_tls_there) = tokio::join!(
+        wrong_password,
+        unknown_user,
+        unknown_authority,
+        no_tls_there
+    );
+    for (error, kind, setting) in [
+        (wrong_password, "Login", "log.kafka.password"),
+        (unknown_user, "Login", "log.kafka.username"),
+        (unknown_authority, "Certificate", "log.kafka.ca_path"),
+        (no_tls_there, "Tls", "log.kafka.security_protocol"),
+    ] {
+        assert!(format!("{error:?}").starts_with(kind), "{kind}: {error:?}");
+        let said = error.to_string();
+        assert!(said.contains(setting), "{said}");
+        assert!(!said.contains("hangar"), "{said}");
+    }
 }
 
 /// A lone broker is refused unless the configuration says that it is meant.

@@ -9,7 +9,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::{Servers, System, now_us, wait_for};
+use crate::support::aerostream::{Aerostream, command};
+use crate::support::{Servers, System, now_us, wait_for, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const DRONE: &str = "watched-1";
@@ -163,6 +164,12 @@ async fn ten_thousand_subscriptions_of_one_client_are_refused_and_nobody_else_no
             Ok(stream) => kept.push(stream),
             Err(Error::Http(response)) => {
                 assert_eq!(response.status(), 429);
+                let body = response.body().as_deref().unwrap_or_default();
+                let problem: Value = serde_json::from_slice(body).expect("a problem");
+                assert_eq!(problem["code"], "overloaded", "{problem}");
+                let detail = problem["detail"].as_str().expect("a reason");
+                assert!(detail.contains("200"), "which limit was reached: {detail}");
+                assert!(response.headers().contains_key("retry-after"));
                 refused += 1;
             }
             Err(error) => panic!("connection {number}: {error}"),
@@ -177,5 +184,58 @@ async fn ten_thousand_subscriptions_of_one_client_are_refused_and_nobody_else_no
     assert_eq!((kept.len(), refused), (200, 9_800));
     let limit: u64 = 400 << 20;
     assert!(up.resident_peak() < limit, "{} bytes", up.resident_peak());
+    assert!(up.drain().success(), "{}", up.output());
+}
+
+/// The samples that a watch told as recorded, in the order in which it did.
+fn seqs_told(output: &str) -> Vec<u64> {
+    let frames = output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let recorded = frames.filter(|frame| frame["type"] == "update" && frame["recorded"] == true);
+    let samples =
+        recorded.flat_map(|frame| frame["samples"].as_array().cloned().unwrap_or_default());
+    samples
+        .filter_map(|sample| sample["seq"].as_u64())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_tells_the_feed_and_goes_on_over_a_kill_of_the_gateway() {
+    let servers = Servers::shared().await;
+    let database = servers.postgres().await.database().await;
+    let system = System::embedded(&servers).await.database(&database);
+    let mut up = system.start().await;
+    let boot = now_us();
+    send(&system, &sample(boot, 1)).await;
+    let url = system.url("");
+    let watch = |environment: &[(&str, &str)]| {
+        let mut watch = command(&["watch", "--url", &url, DRONE]);
+        watch.envs(environment.iter().copied());
+        watch
+    };
+    let refused = watch(&[]).output().expect("it starts");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("AEROSTREAM_TOKEN"),
+        "{said}"
+    );
+    let token = system.token("viewer");
+    let mut told = Aerostream::start(watch(&[("AEROSTREAM_TOKEN", &token)]));
+    told.says("\"type\":\"snapshot\"").await;
+    send(&system, &sample(boot, 2)).await;
+    up.kill9();
+    let mut up = system.start().await;
+    // Nobody may be connected yet.
+    send(&system, &sample(boot, 3)).await;
+    told.says("\"type\":\"resumed\"").await;
+    send(&system, &sample(boot, 4)).await;
+    wait_until(PATIENCE, "every sample behind the snapshot", async || {
+        assert!(!told.has_ended(), "{}", told.output());
+        seqs_told(&told.output()).last() == Some(&4)
+    })
+    .await;
+    assert_eq!(seqs_told(&told.output()), [2, 3, 4], "{}", told.output());
+    assert!(told.drain().success(), "{}", told.output());
     assert!(up.drain().success(), "{}", up.output());
 }

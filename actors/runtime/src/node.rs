@@ -44,6 +44,8 @@ pub struct Hooks {
     pub before_admit: fn(&Batch),
     /// Runs when a drone's actor takes a batch; a panic ends the actor.
     pub on_batch: fn(&Batch),
+    /// Runs when a shard takes a batch for one of its drones; a panic ends the shard.
+    pub in_shard: fn(&Batch),
 }
 
 impl Default for Hooks {
@@ -51,6 +53,7 @@ impl Default for Hooks {
         Self {
             before_admit: |_| {},
             on_batch: |_| {},
+            in_shard: |_| {},
         }
     }
 }

@@ -107,6 +107,7 @@ impl Actor for ShardActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             ShardMsg::Ingest(ingest) => {
+                (shard.context.hooks.in_shard)(&ingest.batch);
                 let drone = ingest.batch.drone.clone();
                 shard
                     .deliver(&myself, drone, DroneMsg::Ingest(ingest))

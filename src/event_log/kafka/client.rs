@@ -17,7 +17,7 @@ use aerostream_log::Record;
 use bytes::Bytes;
 
 use super::error::log_error;
-use super::{Config, StartError};
+use super::{Config, StartError, outage};
 use crate::event_log::metrics;
 
 /// Longest pause between two attempts to connect, in milliseconds.
@@ -110,7 +110,7 @@ impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
         metrics::client_error();
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            tracing::warn!(kafka.message = reason, "kafka is out of reach");
+            outage::report(reason);
         } else {
             tracing::debug!(%error, kafka.message = reason, "kafka client failed");
         }
@@ -197,6 +197,7 @@ impl Clients {
 
     /// The record of a message, unless the message is of no topic of ours.
     pub(super) fn record(&self, message: &BorrowedMessage<'_>) -> Option<Record> {
+        outage::answered();
         Some(Record {
             topic: self.topic(message.topic())?,
             partition: Partition(u16::try_from(message.partition()).ok()?),
@@ -226,7 +227,12 @@ fn watermarks(
             Err(error) if is_leader_moving(&error) && begun.elapsed() < timeout => {
                 std::thread::sleep(ASK_AGAIN_AFTER);
             }
-            answer => return answer,
+            answer => {
+                if answer.is_ok() {
+                    outage::answered();
+                }
+                return answer;
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 
 use super::client::{Quiet, common_config, start_error};
@@ -47,6 +47,25 @@ impl Refusal {
         }
     }
 
+    /// The refusal in an error that a client reports by itself. Its code is sure where there is
+    /// one; only the words tell a certificate from a port that does not speak TLS.
+    pub(super) fn in_report(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Self> {
+        use RDKafkaErrorCode as Code;
+        match code {
+            Some(
+                Code::Authentication
+                | Code::SaslAuthenticationFailed
+                | Code::UnsupportedSASLMechanism
+                | Code::IllegalSASLState,
+            ) => Some(Self::Login(reason.to_owned())),
+            Some(Code::SSL) => {
+                let told = Self::in_line(reason);
+                Some(told.unwrap_or_else(|| Self::Tls(reason.to_owned())))
+            }
+            _ => Self::in_line(reason),
+        }
+    }
+
     fn error(self, config: &Config) -> StartError {
         let servers = config.bootstrap_servers.clone();
         match self {
@@ -71,8 +90,8 @@ impl Listening {
         heard.clone()
     }
 
-    fn hear(&self, line: &str) {
-        if let Some(refusal) = Refusal::in_line(line) {
+    fn hear(&self, refusal: Option<Refusal>) {
+        if let Some(refusal) = refusal {
             let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             heard.get_or_insert(refusal);
         }
@@ -81,12 +100,12 @@ impl Listening {
 
 impl ClientContext for Listening {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.hear(message);
+        self.hear(Refusal::in_line(message));
         Quiet.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.hear(reason);
+        self.hear(Refusal::in_report(error.rdkafka_error_code(), reason));
         Quiet.error(error, reason);
     }
 }
@@ -127,16 +146,43 @@ pub(super) fn metadata<T>(
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::error::RDKafkaErrorCode as Code;
+
     use super::Refusal;
 
-    #[test]
-    fn a_refusal_is_told_from_what_passes() {
-        let kind = |line: &str| match Refusal::in_line(line) {
+    const fn kind(refusal: Option<&Refusal>) -> &'static str {
+        match refusal {
             Some(Refusal::Login(_)) => "login",
             Some(Refusal::Certificate(_)) => "certificate",
             Some(Refusal::Tls(_)) => "tls",
             None => "",
-        };
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_report_beats_its_words() {
+        for (code, reason, expected) in [
+            (
+                Some(Code::Authentication),
+                "in words of another version",
+                "login",
+            ),
+            (Some(Code::SSL), "in words of another version", "tls"),
+            (
+                Some(Code::SSL),
+                "handshake: certificate verify failed",
+                "certificate",
+            ),
+            (Some(Code::AllBrokersDown), "1/1 brokers are down", ""),
+            (None, "SASL authentication error: no", "login"),
+        ] {
+            let refusal = Refusal::in_report(code, reason);
+            assert_eq!(kind(refusal.as_ref()), expected, "{code:?} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_what_passes() {
         for (line, expected) in [
             (
                 "sasl_ssl://b:1/bootstrap: SASL authentication error: invalid credentials",
@@ -153,7 +199,7 @@ mod tests {
             ),
             ("Connect to ipv4#127.0.0.1:9 failed: Connection refused", ""),
         ] {
-            assert_eq!(kind(line), expected, "{line}");
+            assert_eq!(kind(Refusal::in_line(line).as_ref()), expected, "{line}");
         }
     }
 }

@@ -68,6 +68,8 @@ pub(super) struct Member {
     kept: Option<Came>,
     gaps: Gaps,
     watch: StallWatch,
+    /// All that the client had fetched was taken, at some time since the last look for stalls.
+    drained: bool,
     /// The client cannot go on as it is; the member joins again with another one.
     broken: bool,
 }
@@ -94,6 +96,7 @@ impl Member {
             kept: None,
             gaps: Gaps::default(),
             watch: StallWatch::new(every, Instant::now()),
+            drained: false,
             broken: false,
         };
         member.subscribe()?;
@@ -244,6 +247,11 @@ impl Member {
         if asked.is_empty() {
             return;
         }
+        // What waits in the client's queue stands still for want of a reader, not of the client.
+        if !std::mem::take(&mut self.drained) {
+            self.watch.forget(Instant::now());
+            return;
+        }
         let Ok(bounds) = self.clients.bounds(asked.clone()).await else {
             self.watch.forget(Instant::now());
             return;
@@ -303,6 +311,17 @@ fn is_early(error: &KafkaError) -> bool {
     )
 }
 
+/// What came; or why nothing did, unless that passes by itself.
+fn answer(trouble: Option<String>, records: Vec<Record>) -> Result<GroupEvent, LogError> {
+    match trouble {
+        Some(reason) if records.is_empty() && !reason.is_empty() => Err(LogError::Unavailable {
+            doing: "following a group".to_owned(),
+            reason,
+        }),
+        _ => Ok(GroupEvent::Records(records)),
+    }
+}
+
 #[async_trait]
 impl GroupReader for Member {
     async fn next(&mut self, limits: ReadLimits) -> Result<GroupEvent, LogError> {
@@ -320,11 +339,17 @@ impl GroupReader for Member {
                 None if batch.records.is_empty() => tokio::select! {
                     biased;
                     came = self.come() => came?,
-                    () = &mut patience => break,
+                    () = &mut patience => {
+                        self.drained = true;
+                        break;
+                    }
                 },
                 None => match futures::FutureExt::now_or_never(self.come()) {
                     Some(came) => came?,
-                    None => break,
+                    None => {
+                        self.drained = true;
+                        break;
+                    }
                 },
             };
             match came {
@@ -370,15 +395,7 @@ impl GroupReader for Member {
         if !self.broken {
             self.look_for_stalls().await;
         }
-        match trouble {
-            Some(reason) if batch.records.is_empty() && !reason.is_empty() => {
-                Err(LogError::Unavailable {
-                    doing: "following a group".to_owned(),
-                    reason,
-                })
-            }
-            _ => Ok(GroupEvent::Records(batch.records)),
-        }
+        answer(trouble, batch.records)
     }
 
     async fn start(

@@ -12,8 +12,8 @@ use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
-use super::StartError;
 use super::client::{Quiet, append_time, drop_aside, start_error};
+use super::{StartError, outage};
 use crate::event_log::metrics::{self, AppendResult};
 
 type Outcome = Result<Appended, AppendError>;
@@ -72,6 +72,7 @@ impl ProducerContext for Reports {
         };
         let counted = match &outcome {
             Ok(_) => {
+                outage::answered();
                 metrics::appended_bytes(topic, bytes);
                 AppendResult::Durable
             }

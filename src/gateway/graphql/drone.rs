@@ -7,20 +7,21 @@ use aerostream_actors::{DroneSummary, LiveView};
 use aerostream_domain::ids::ID_BYTES_MAX;
 use aerostream_domain::{DroneId, FleetId, UtcMicros};
 use async_graphql::connection::PageInfo;
-use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::cursor;
 use super::live::{self, Live};
-use super::scalar::Long;
+use super::problem::Answered;
 use super::session::Session;
 use super::telemetry::{self, Asked, TelemetryConnection};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Action;
 use crate::gateway::http::input::{self, PAGE_DEFAULT};
+use crate::gateway::http::read;
 use crate::gateway::ingest::unavailable;
-use crate::gateway::json::enums::{Real32, Real64, Whole};
+use crate::gateway::json::enums::{Long, Real32, Real64, Whole};
 use crate::gateway::json::shape::Time;
 use crate::gateway::list::{self, Listed};
 use crate::gateway::state::{allow, no_drone};
@@ -76,12 +77,12 @@ impl Drone {
     }
 
     /// The few values that lists show; in a page of drones they cost no further question.
-    async fn summary(&self, context: &Context<'_>) -> Result<Option<Brief>> {
+    async fn summary(&self, context: &Context<'_>) -> Answered<Brief> {
         if let Some(summary) = &self.summary {
-            return Ok(Some(summary.clone().into()));
+            return Some(Ok(summary.clone().into()));
         }
-        let view = self.view(Session::of(context)).await?;
-        Ok(view.as_ref().map(|view| {
+        let view = self.view(Session::of(context)).await.transpose()?;
+        Some(view.map(|view| {
             let mut brief = aerostream_domain::Brief::default();
             brief.renew(&view.live);
             DroneSummary::from((self.id.clone(), brief)).into()
@@ -89,9 +90,9 @@ impl Drone {
     }
 
     /// Live state, from the drone's actor and not from the database; null if it was never heard.
-    async fn live(&self, context: &Context<'_>) -> Result<Option<Live>> {
-        let view = self.view(Session::of(context)).await?;
-        Ok(view.clone().map(|view| live::told(view, clock::utc_now())))
+    async fn live(&self, context: &Context<'_>) -> Answered<Live> {
+        let view = self.view(Session::of(context)).await.transpose()?;
+        Some(view.map(|view| live::told(view.clone(), clock::utc_now())))
     }
 
     /// What it sent before, oldest first, as the database has it: the last ten minutes if no time
@@ -103,16 +104,19 @@ impl Drone {
         #[graphql(desc = "Moment behind the last; now if not said.")] to: Option<Time>,
         #[graphql(desc = "Entries of the page; 100 if not said.")] first: Option<i32>,
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
-    ) -> Result<Option<TelemetryConnection>> {
+    ) -> Answered<TelemetryConnection> {
         let asked = Asked {
             from,
             to,
             first,
             after,
         };
-        let fields = telemetry::fields(&context.field())?;
+        let fields = match telemetry::fields(&context.field()) {
+            Ok(fields) => fields,
+            Err(problem) => return Some(Err(problem)),
+        };
         let page = TelemetryConnection::page(Session::of(context), &self.id, asked, fields);
-        Ok(Some(page.await?))
+        Some(page.await)
     }
 }
 
@@ -130,8 +134,11 @@ impl Drone {
             summary: None,
             view: OnceCell::new(),
         };
-        // Whoever is enrolled is there; anybody else must have been heard.
-        if drone.fleet.is_none() && drone.view(session).await?.is_none() {
+        // Whoever is enrolled is there; anybody else must have been heard, now or before.
+        if drone.fleet.is_none()
+            && drone.view(session).await?.is_none()
+            && !drone.has_past(session).await?
+        {
             return Err(at_id(no_drone()));
         }
         Ok(drone)
@@ -146,13 +153,18 @@ impl Drone {
         }
     }
 
-    async fn view(&self, session: &Session) -> Result<&Option<LiveView>, Problem> {
+    async fn has_past(&self, session: &Session) -> Result<bool, Problem> {
+        let _turn = session.turn().await?;
+        read::has_past(&session.gateway, &self.id).await
+    }
+
+    async fn view(&self, session: &Session) -> Result<Option<&LiveView>, Problem> {
         let ask = async || {
             let _turn = session.turn().await?;
             let view = session.gateway.behind.drones.live(&self.id).await;
             view.map_err(|reason| unavailable(&reason))
         };
-        self.view.get_or_try_init(ask).await
+        self.view.get_or_try_init(ask).await.map(Option::as_ref)
     }
 }
 

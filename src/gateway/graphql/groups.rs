@@ -3,8 +3,7 @@
 use aerostream_proto::v1;
 use async_graphql::SimpleObject;
 
-use super::scalar::Long;
-use crate::gateway::json::enums::{Object, Real64};
+use crate::gateway::json::enums::{Long, Object, Real64};
 use crate::gateway::json::shape::{
     self, Attitude, Battery, Gnss, Health, Home, Link, Mission, Position, State, Text, Velocity,
     Wind,

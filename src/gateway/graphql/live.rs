@@ -7,8 +7,7 @@ use aerostream_proto::v1;
 use async_graphql::SimpleObject;
 
 use super::groups::Groups;
-use super::scalar::Long;
-use crate::gateway::json::enums::{Lower, Whole};
+use crate::gateway::json::enums::{Long, Lower, Whole};
 use crate::gateway::json::shape::Time;
 
 /// Live state of a drone, from its actor: of each group the newest values.

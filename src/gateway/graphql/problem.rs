@@ -6,6 +6,11 @@ use axum::http::HeaderValue;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::metrics;
 
+/// What a field answers that may fail and is null then. Its problem is told as that of the value
+/// and not of the resolver: async-graphql 7 leaves out the field of a resolver that failed, where
+/// GraphQL wants null (October 2021, 6.4.4 Handling Field Errors).
+pub type Answered<T> = Option<Result<T, Problem>>;
+
 /// A problem of the request as a whole.
 pub fn error(problem: &Problem) -> ServerError {
     let mut error = ServerError::new(problem.detail.clone(), None);

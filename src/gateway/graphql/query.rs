@@ -1,10 +1,12 @@
 //! What can be asked.
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object, Result};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object};
 
 use super::drone::{Drone, DroneConnection, DroneFilter};
+use super::problem::Answered;
 use super::session::Session;
-use super::summary::FleetSummary;
+use super::summary;
+use crate::gateway::json::summary::Summary;
 use crate::gateway::summary::Asking;
 
 /// The schema of the door.
@@ -24,13 +26,13 @@ pub struct Query;
 /// What can be asked. Whoever may not see something is told that it is not there.
 #[Object]
 impl Query {
-    /// A drone that is enrolled or was heard.
+    /// A drone that is enrolled, was heard or has a past in the database.
     async fn drone(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The drone's id.")] id: ID,
-    ) -> Result<Option<Drone>> {
-        Ok(Some(Drone::find(Session::of(context), &id).await?))
+    ) -> Answered<Drone> {
+        Some(Drone::find(Session::of(context), &id).await)
     }
 
     /// Drones that were heard and that the caller may see, in the order of their ids.
@@ -40,9 +42,9 @@ impl Query {
         #[graphql(desc = "Entries of the page; 100 if not said.")] first: Option<i32>,
         #[graphql(desc = "The `endCursor` of the page before.")] after: Option<String>,
         #[graphql(desc = "Which drones; all if not said.")] filter: Option<DroneFilter>,
-    ) -> Result<Option<DroneConnection>> {
+    ) -> Answered<DroneConnection> {
         let page = DroneConnection::page(Session::of(context), first, after, filter);
-        Ok(Some(page.await?))
+        Some(page.await)
     }
 
     /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.
@@ -53,14 +55,12 @@ impl Query {
         #[graphql(desc = "Side of the cells of a map, degrees; no map if not said.")]
         cell_deg: Option<f64>,
         #[graphql(desc = "Seconds within which a drone counts as heard.")] within_s: Option<i32>,
-    ) -> Result<Option<FleetSummary>> {
+    ) -> Answered<Summary> {
         let asking = Asking {
             fleet: fleet.map(|fleet| fleet.0),
             cell_deg,
             within_s: within_s.map(|within| u64::try_from(within).unwrap_or(0)),
         };
-        Ok(Some(
-            FleetSummary::ask(Session::of(context), &asking).await?,
-        ))
+        Some(summary::ask(Session::of(context), &asking).await)
     }
 }

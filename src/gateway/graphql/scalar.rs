@@ -9,19 +9,8 @@ use async_graphql::{
     Scalar, ScalarType, ServerResult, Value,
 };
 
-use crate::gateway::json::enums::{Code, Lower, Natural, Real32, Real64, Whole};
+use crate::gateway::json::enums::{Code, Long, Lower, Natural, Real32, Real64, Whole};
 use crate::gateway::json::shape::{Base64, Time, parse_time};
-
-/// A whole number of 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Long(pub i64);
-
-impl From<u64> for Long {
-    /// Sequence numbers, offsets and counts end below 2^63.
-    fn from(number: u64) -> Self {
-        Self(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-}
 
 /// A whole number of 64 bits.
 #[Scalar]
@@ -72,6 +61,11 @@ impl ScalarType for Time {
             let expected = "RFC 3339, such as \"2026-05-01T12:00:00Z\", or microseconds since 1970";
             InputValueError::custom(format!("must be {expected}"))
         })
+    }
+
+    /// What is no time is found before anything is asked, as of numbers and texts.
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {

@@ -11,13 +11,12 @@ use async_graphql::{SelectionField, SimpleObject};
 use super::cursor;
 use super::drone::first_of;
 use super::groups::Groups;
-use super::scalar::Long;
 use super::session::Session;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::http::input::PAGE_DEFAULT;
 use crate::gateway::http::read::{self, PAST_DEFAULT};
-use crate::gateway::json::enums::{Lower, Whole};
+use crate::gateway::json::enums::{Long, Lower, Whole};
 use crate::gateway::json::shape::{Base64, Time};
 use crate::gateway::ports::{FieldSet, HistoryRequest, Key, Order, PastSample};
 

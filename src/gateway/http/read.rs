@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reply::{AnyObject, Json};
 use aerostream_actors::LiveView;
 use aerostream_domain::drone::live::Stamp;
-use aerostream_domain::{FleetId, Sample, UtcMicros};
+use aerostream_domain::{DroneId, FleetId, Sample, UtcMicros};
 use aerostream_proto::v1;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -399,6 +399,17 @@ pub(in crate::gateway) async fn samples(
     request: &HistoryRequest,
 ) -> Result<Vec<PastSample>, Problem> {
     stored(gateway)?.samples(request).await.map_err(not_read)
+}
+
+/// True if the database knows the drone. A gateway without one knows no past.
+pub(in crate::gateway) async fn has_past(
+    gateway: &Gateway,
+    drone: &DroneId,
+) -> Result<bool, Problem> {
+    match &gateway.behind.history {
+        Some(history) => history.knows(drone).await.map_err(not_read),
+        None => Ok(false),
+    }
 }
 
 pub(super) fn stored(gateway: &Gateway) -> Result<&Arc<dyn History>, Problem> {

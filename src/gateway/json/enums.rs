@@ -202,6 +202,18 @@ impl From<u32> for Natural {
     }
 }
 
+/// A whole number of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Long(pub i64);
+
+impl From<u64> for Long {
+    /// Sequence numbers, offsets and counts end below 2^63.
+    fn from(number: u64) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
 /// A 64-bit number as JSON number or as decimal string, for readers whose numbers are floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole(pub u64);

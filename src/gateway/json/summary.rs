@@ -1,4 +1,4 @@
-//! A fleet in numbers, as JSON.
+//! A fleet in numbers: one shape for every door that tells it as text.
 
 use std::collections::BTreeMap;
 
@@ -7,75 +7,116 @@ use aerostream_domain::fleet_summary::{
 };
 use aerostream_domain::{CellSize, FleetId};
 use aerostream_proto::v1;
+use async_graphql::{ID, SimpleObject};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::enums::Lower;
+use super::enums::{Code, Long, Lower};
 
-/// Answer of `GET /api/v1/fleet/summary`.
-#[derive(Debug, Serialize, ToSchema)]
+/// A fleet in numbers, or all fleets that the caller sees.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
 #[schema(as = FleetSummary)]
+#[graphql(name = "FleetSummary")]
 pub struct Summary {
-    at_us: i64,
-    within_s: u64,
-    fleet_id: Option<String>,
+    /// When it was counted, microseconds since 1970.
+    #[schema(value_type = i64)]
+    at_us: Long,
+    /// Seconds within which a drone counts as heard.
+    #[schema(value_type = u64)]
+    within_s: Long,
+    #[schema(value_type = Option<String>)]
+    fleet_id: Option<ID>,
     drones: Drones,
     armed: Armed,
     /// By name; states that no drone is in are left out.
-    landed_state: BTreeMap<String, u64>,
+    #[schema(value_type = BTreeMap<String, u64>)]
+    landed_state: Counts,
     /// By name; modes that no drone is in are left out.
-    flight_mode: BTreeMap<String, u64>,
+    #[schema(value_type = BTreeMap<String, u64>)]
+    flight_mode: Counts,
     battery: Battery,
     cells: Cells,
     rate: Rate,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// Drones by a word; `unknown` if they never told.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct Counts(pub BTreeMap<String, Long>);
+
+/// Drones by whether they are heard and how they are kept.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
+#[graphql(name = "DroneCounts")]
 struct Drones {
-    total: u64,
-    heard: u64,
-    silent: u64,
-    hot: u64,
-    passive: u64,
-    failed: u64,
+    #[schema(value_type = u64)]
+    total: Long,
+    #[schema(value_type = u64)]
+    heard: Long,
+    #[schema(value_type = u64)]
+    silent: Long,
+    #[schema(value_type = u64)]
+    hot: Long,
+    #[schema(value_type = u64)]
+    passive: Long,
+    #[schema(value_type = u64)]
+    failed: Long,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// Drones by whether they are armed.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
+#[graphql(name = "ArmedCounts")]
 struct Armed {
-    armed: u64,
-    disarmed: u64,
-    unknown: u64,
+    #[schema(value_type = u64)]
+    armed: Long,
+    #[schema(value_type = u64)]
+    disarmed: Long,
+    #[schema(value_type = u64)]
+    unknown: Long,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// Drones by what is left in their batteries.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
 #[schema(as = SummaryBattery)]
+#[graphql(name = "BatteryCounts")]
 struct Battery {
     /// Ten buckets of ten percent each, from empty on.
     #[schema(value_type = Vec<u64>, min_items = 10, max_items = 10)]
-    buckets: [u64; 10],
-    unknown: u64,
+    buckets: Vec<Long>,
+    #[schema(value_type = u64)]
+    unknown: Long,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// Drones by cell of the map.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
+#[graphql(name = "CellCounts")]
 struct Cells {
     cell_deg: Option<f64>,
     told: Vec<Cell>,
-    left_out: u64,
-    drones_left_out: u64,
-    without_position: u64,
+    /// Cells that were left out since there are too many.
+    #[schema(value_type = u64)]
+    left_out: Long,
+    #[schema(value_type = u64)]
+    drones_left_out: Long,
+    #[schema(value_type = u64)]
+    without_position: Long,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// Drones in one cell.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
 struct Cell {
     south_deg: f64,
     west_deg: f64,
-    drones: u32,
+    #[schema(value_type = u32)]
+    drones: Long,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+/// How much drones send.
+#[derive(Debug, Serialize, ToSchema, SimpleObject)]
 struct Rate {
-    samples: u64,
-    over_ms: u64,
+    #[schema(value_type = u64)]
+    samples: Long,
+    #[schema(value_type = u64)]
+    over_ms: Long,
     samples_per_s: f64,
 }
 
@@ -83,59 +124,71 @@ impl Summary {
     /// The summary of one fleet, or of all that the caller sees.
     #[must_use]
     pub fn new(fleet: Option<&FleetId>, summary: FleetSummary) -> Self {
-        let DroneCounts {
-            heard,
-            silent,
-            hot,
-            passive,
-            failed,
-        } = summary.drones;
-        let ArmedCounts {
-            armed,
-            disarmed,
-            unknown,
-        } = summary.armed;
-        let BatteryCounts {
-            buckets,
-            unknown: without,
-        } = summary.battery;
+        let BatteryCounts { buckets, unknown } = summary.battery;
         Self {
-            at_us: summary.at.0,
-            within_s: summary.within.as_secs(),
-            fleet_id: fleet.map(FleetId::to_string),
-            drones: Drones {
-                total: summary.drones.total(),
-                heard,
-                silent,
-                hot,
-                passive,
-                failed,
-            },
-            armed: Armed {
-                armed,
-                disarmed,
-                unknown,
-            },
-            landed_state: named(summary.landed, |it| Lower(v1::LandedState::from(it)).name()),
-            flight_mode: named(summary.modes, |it| Lower(v1::FlightMode::from(it)).name()),
+            at_us: Long(summary.at.0),
+            within_s: summary.within.as_secs().into(),
+            fleet_id: fleet.map(FleetId::to_string).map(ID),
+            drones: summary.drones.into(),
+            armed: summary.armed.into(),
+            landed_state: named::<v1::LandedState, _>(summary.landed),
+            flight_mode: named::<v1::FlightMode, _>(summary.modes),
             battery: Battery {
-                buckets,
-                unknown: without,
+                buckets: buckets.map(Long::from).to_vec(),
+                unknown: unknown.into(),
             },
             cells: summary.cells.into(),
             rate: Rate {
-                samples: summary.rate.samples,
-                over_ms: summary.rate.over_ms,
+                samples: summary.rate.samples.into(),
+                over_ms: summary.rate.over_ms.into(),
                 samples_per_s: summary.rate.samples_per_s(),
             },
         }
     }
 }
 
-fn named<T>(counts: Vec<(Option<T>, u64)>, name: impl Fn(T) -> String) -> BTreeMap<String, u64> {
-    let name = |code: Option<T>| code.map_or_else(|| "unknown".to_owned(), &name);
-    let counts = counts.into_iter();
-    counts.map(|(code, count)| (name(code), count)).collect()
+impl From<DroneCounts> for Drones {
+    fn from(counts: DroneCounts) -> Self {
+        let total = counts.total().into();
+        let DroneCounts {
+            heard,
+            silent,
+            hot,
+            passive,
+            failed,
+        } = counts;
+        Self {
+            total,
+            heard: heard.into(),
+            silent: silent.into(),
+            hot: hot.into(),
+            passive: passive.into(),
+            failed: failed.into(),
+        }
+    }
+}
+
+impl From<ArmedCounts> for Armed {
+    fn from(counts: ArmedCounts) -> Self {
+        let ArmedCounts {
+            armed,
+            disarmed,
+            unknown,
+        } = counts;
+        Self {
+            armed: armed.into(),
+            disarmed: disarmed.into(),
+            unknown: unknown.into(),
+        }
+    }
+}
+
+fn named<T: Code + From<D>, D>(counts: Vec<(Option<D>, u64)>) -> Counts {
+    let count = |(code, drones): (Option<D>, u64)| {
+        let name = code.map_or_else(|| "unknown".to_owned(), |code| Lower(T::from(code)).name());
+        (name, drones.into())
+    };
+    Counts(counts.into_iter().map(count).collect())
 }
 
 impl From<CellCounts> for Cells {
@@ -144,16 +197,16 @@ impl From<CellCounts> for Cells {
             let cell = |cell: &aerostream_domain::Cell| Cell {
                 south_deg: cell.south_deg(size),
                 west_deg: cell.west_deg(size),
-                drones: cell.drones,
+                drones: u64::from(cell.drones).into(),
             };
             cells.told.iter().map(cell).collect()
         });
         Self {
             cell_deg: cells.size.map(CellSize::degrees),
             told: told.unwrap_or_default(),
-            left_out: cells.left_out,
-            drones_left_out: cells.drones_left_out,
-            without_position: cells.without_position,
+            left_out: cells.left_out.into(),
+            drones_left_out: cells.drones_left_out.into(),
+            without_position: cells.without_position.into(),
         }
     }
 }

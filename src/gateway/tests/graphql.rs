@@ -158,6 +158,11 @@ async fn drones_are_filtered_and_counted() {
         fixture.ask("{ fleetSummary(withinS: 600) { drones { total } armed { armed } } }");
     let expected = json!({ "drones": { "total": 3 }, "armed": { "armed": 2 } });
     assert_eq!(summary.await["data"]["fleetSummary"], expected);
+    let modes = fixture
+        .ask("{ fleetSummary { flightMode { name drones } } }")
+        .await;
+    let expected = json!([{ "name": "unknown", "drones": 3 }]);
+    assert_eq!(modes["data"]["fleetSummary"]["flightMode"], expected);
 }
 
 #[tokio::test]
@@ -276,9 +281,18 @@ async fn an_argument_that_is_wrong_is_named() {
     fixture.hear_alpha().await;
     let told = fixture.ask("{ a: drone(id: \"alpha\") { id } b: drone(id: \"bravo\") { id } }");
     let told = told.await;
-    assert_eq!(told["data"]["a"], json!({ "id": "alpha" }));
-    assert_eq!(told["data"]["b"], Value::Null);
+    assert_eq!(told["data"], json!({ "a": { "id": "alpha" }, "b": null }));
     assert_eq!(told["errors"][0]["path"], json!(["b"]));
+    let told = fixture.ask("{ drone(id: \"bravo\") { id } }").await;
+    assert_eq!(told["data"], json!({ "drone": null }), "{told}");
+    let query = "{ drone(id: \"alpha\") { telemetry(first: 0) { fromUs } } }";
+    let told = fixture.ask(query).await;
+    assert_eq!(
+        told["data"],
+        json!({ "drone": { "telemetry": null } }),
+        "{told}"
+    );
+    assert_eq!(told["errors"][0]["path"], json!(["drone", "telemetry"]));
 }
 
 #[tokio::test]

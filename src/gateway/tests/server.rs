@@ -1,14 +1,22 @@
 //! The accept loop: slow, silent and too many clients.
 
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
+use aerostream_domain::{BootId, DroneId, Seq, UtcMicros};
+use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::support::{Fixture, PATIENCE, start_with};
+use super::support::{Fixture, PATIENCE, start_over, start_with};
 use crate::gateway::auth::Role;
+use crate::gateway::ports::{
+    Cell, FlatRow, History, HistoryError, HistoryRequest, Key, PastSample, Steps, Summary,
+};
 use crate::gateway::{GatewayConfig, grpc, http};
 
 pub struct Served {
@@ -20,7 +28,10 @@ pub struct Served {
 
 /// The REST door of a gateway on a port of its own.
 pub async fn serve_http(change: impl FnOnce(&mut GatewayConfig)) -> Served {
-    let fixture = start_with(change).await;
+    serve_fixture(start_with(change).await).await
+}
+
+async fn serve_fixture(fixture: Fixture) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -110,4 +121,86 @@ async fn a_silent_client_of_the_grpc_port_is_dropped() {
     let mut silent = TcpStream::connect(address).await.unwrap();
     rest(&mut silent).await;
     task.abort();
+}
+
+/// A past that ends only where a question does.
+struct Endless;
+
+#[async_trait]
+impl History for Endless {
+    async fn knows(&self, _: &DroneId) -> Result<bool, HistoryError> {
+        Ok(true)
+    }
+
+    async fn samples(&self, _: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn rows(&self, request: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError> {
+        let begin = request.after.map_or(0, |key| key.seq.0 + 1);
+        let row = |seq| FlatRow {
+            key: Key {
+                time: UtcMicros(request.range.start.0 + seq as i64),
+                boot: BootId(1),
+                seq: Seq(seq),
+            },
+            basis: "utc",
+            cells: request.fields.fields().map(|_| Cell::Double(0.5)).collect(),
+        };
+        Ok((begin..begin + request.limit as u64).map(row).collect())
+    }
+
+    async fn summaries(&self, _: &DroneId, _: Steps) -> Result<Vec<Summary>, HistoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn estimate(&self, _: &DroneId, _: Range<UtcMicros>) -> Result<u64, HistoryError> {
+        Ok(0)
+    }
+
+    async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
+        Ok(UtcMicros(0))
+    }
+}
+
+#[tokio::test]
+async fn an_export_whose_client_stops_reading_gives_its_place_back() {
+    let fixture = start_over(Arc::new(Endless), |config| {
+        config.http.principal_exports_max = 1;
+        config.http.server.stall_timeout_ms = 1_000;
+    });
+    let served = serve_fixture(fixture.await).await;
+    let fixture = &served.fixture;
+    let token = fixture.token(Role::Viewer, &["red"]);
+    let path = "/api/v1/drones/alpha/telemetry?format=csv";
+    let socket = TcpSocket::new_v4().unwrap();
+    // A small window is soon full.
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    let mut stalled = socket.connect(served.address).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    stalled.write_all(head.as_bytes()).await.unwrap();
+    let mut start = [0; 15];
+    stalled.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    let second = format!("{path}&limit=1");
+    assert_eq!(
+        fixture.get(&second, &token).await.status,
+        429,
+        "it has the only place"
+    );
+    let freed = async {
+        while fixture.get(&second, &token).await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let freed = tokio::time::timeout(PATIENCE, freed).await;
+    freed.expect("the place is free although the client still has its connection");
+    // What was under way is there; that it is not the whole is to be seen.
+    let mut taken = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, stalled.read_to_end(&mut taken)).await;
+    ended.expect("the connection ended").ok();
+    assert!(
+        !taken.ends_with(b"0\r\n\r\n"),
+        "a part must not look like the whole"
+    );
 }

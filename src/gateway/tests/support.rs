@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aerostream_actors::{Config, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
-use aerostream_domain::{DroneId, FleetId, NodeId, ShardCount, UtcMicros};
+use aerostream_domain::{Batch, DroneId, FleetId, NodeId, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
 use aerostream_log::{Partition, Topic, decode};
@@ -39,6 +39,10 @@ struct NoPast;
 
 #[async_trait]
 impl History for NoPast {
+    async fn knows(&self, _: &DroneId) -> Result<bool, HistoryError> {
+        Ok(false)
+    }
+
     async fn samples(&self, _: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         Ok(Vec::new())
     }
@@ -148,7 +152,7 @@ async fn start_with_parts(
         cluster_id: "test".to_owned(),
     };
     let ownership = claim_all(&*log, identity, shards).await.unwrap();
-    let node = Node::start(Config::default(), log.clone(), ownership, Hooks::default());
+    let node = Node::start(Config::default(), log.clone(), ownership, hooks());
     let node = node.await.unwrap();
     let (registry, follower) = Registry::start(log.clone(), RegistryConfig::default());
     tokio::spawn(follower.run(std::future::pending()));
@@ -177,6 +181,26 @@ async fn start_with_parts(
         registry,
         _node: node,
         _directory: directory,
+    }
+}
+
+/// What a drone says that ends its actor.
+pub const ACTOR_ENDS: &str = "the actor ends";
+/// What a drone says that ends its shard.
+pub const SHARD_ENDS: &str = "the shard ends";
+
+fn hooks() -> Hooks {
+    fn says(batch: &Batch, wanted: &str) -> bool {
+        let mut texts = batch
+            .samples
+            .iter()
+            .filter_map(|it| it.content.text.as_ref());
+        texts.any(|text| text.text == wanted)
+    }
+    Hooks {
+        on_batch: |batch| assert!(!says(batch, ACTOR_ENDS), "told to by the test"),
+        in_shard: |batch| assert!(!says(batch, SHARD_ENDS), "told to by the test"),
+        ..Hooks::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod feed;
+mod holes;
 mod ingest;
 mod resume;
 mod rules;

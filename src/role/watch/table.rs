@@ -8,6 +8,15 @@ use serde_json::Value;
 
 use super::harmless;
 
+/// Lines of a picture that are no drone's: of the fleet, an empty one, the heads, and two of what
+/// is not shown.
+const OTHER_LINES_MAX: usize = 5;
+
+/// The rows of a table that a screen of so many lines has room for.
+pub fn rows_fitting(lines: usize) -> usize {
+    lines.saturating_sub(OTHER_LINES_MAX).max(1)
+}
+
 /// What a table is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
@@ -38,17 +47,15 @@ pub struct Row {
 pub struct Table {
     filter: String,
     order: Order,
-    rows_max: usize,
     /// Receipt of what was told of each drone.
     told: HashMap<String, Option<i64>>,
 }
 
 impl Table {
-    pub fn new(filter: &str, order: Order, rows_max: usize) -> Self {
+    pub fn new(filter: &str, order: Order) -> Self {
         Self {
             filter: filter.to_owned(),
             order,
-            rows_max,
             told: HashMap::new(),
         }
     }
@@ -80,7 +87,7 @@ impl Table {
     }
 
     /// The whole table under a line about the fleet.
-    pub fn picture(&self, rows: &[Row], summary: &Value, more: bool) -> String {
+    pub fn picture(&self, rows: &[Row], rows_max: usize, summary: &Value, more: bool) -> String {
         let count = |group: &str, name: &str| summary[group][name].as_u64().unwrap_or_default();
         let rate = summary["rate"]["samples_per_s"]
             .as_f64()
@@ -92,11 +99,13 @@ impl Table {
             summary["within_s"],
             count("armed", "armed"),
         );
-        text.push_str(&heads());
-        for row in rows.iter().take(self.rows_max) {
-            text.push_str(&row.line());
+        let shown = || rows.iter().take(rows_max);
+        let widths = Widths::of(shown());
+        text.push_str(&heads(widths));
+        for row in shown() {
+            text.push_str(&row.line(widths));
         }
-        let hidden = rows.len().saturating_sub(self.rows_max);
+        let hidden = rows.len().saturating_sub(rows_max);
         if hidden > 0 {
             text.push_str(&format!(
                 "{hidden} more; --rows, --filter and --sort choose\n"
@@ -118,7 +127,7 @@ impl Table {
         let mut text = String::new();
         for row in rows {
             if self.told.get(&row.drone) != Some(&row.received_us) {
-                text.push_str(&row.line());
+                text.push_str(&row.line(Widths::MAX));
                 self.told.insert(row.drone, row.received_us);
             }
         }
@@ -126,7 +135,33 @@ impl Table {
     }
 }
 
+/// Columns of what has any length; with short names a table fits 80 columns.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    drone: usize,
+    fleet: usize,
+}
+
+impl Widths {
+    const MIN: Self = Self { drone: 5, fleet: 5 };
+    const MAX: Self = Self {
+        drone: 24,
+        fleet: 12,
+    };
+
+    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
+        rows.fold(Self::MIN, |widths, row| Self {
+            drone: row.drone.len().clamp(widths.drone, Self::MAX.drone),
+            fleet: row.fleet_shown().len().clamp(widths.fleet, Self::MAX.fleet),
+        })
+    }
+}
+
 impl Row {
+    fn fleet_shown(&self) -> &str {
+        self.fleet.as_deref().unwrap_or("-")
+    }
+
     fn of(drone: &Value, now_us: i64) -> Self {
         let text = |name: &str| drone[name].as_str().map(harmless);
         let place = drone["latitude_deg"].as_f64();
@@ -147,7 +182,7 @@ impl Row {
         }
     }
 
-    fn line(&self) -> String {
+    fn line(&self, Widths { drone, fleet }: Widths) -> String {
         let number = |number: Option<f64>, digits: usize| match number {
             Some(number) => format!("{number:.digits$}"),
             None => "-".to_owned(),
@@ -156,9 +191,9 @@ impl Row {
         let mut line = String::new();
         let _ = writeln!(
             line,
-            "{:<24} {:<12} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}",
+            "{:<drone$} {:<fleet$} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}",
             self.drone,
-            self.fleet.as_deref().unwrap_or("-"),
+            self.fleet_shown(),
             self.state,
             number(latitude_deg, 5),
             number(longitude_deg, 5),
@@ -170,9 +205,9 @@ impl Row {
     }
 }
 
-fn heads() -> String {
+fn heads(Widths { drone, fleet }: Widths) -> String {
     format!(
-        "{:<24} {:<12} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}\n",
+        "{:<drone$} {:<fleet$} {:<9} {:>10} {:>11} {:>9} {:>9} {:>8}\n",
         "drone", "fleet", "state", "lat deg", "lon deg", "height m", "battery %", "age s"
     )
 }
@@ -195,7 +230,7 @@ mod tests {
     }
 
     fn shown(filter: &str, order: Order) -> Vec<String> {
-        let rows = Table::new(filter, order, 10).rows(&drones(), 10_000_000);
+        let rows = Table::new(filter, order).rows(&drones(), 10_000_000);
         rows.into_iter().map(|row| row.drone).collect()
     }
 
@@ -212,13 +247,13 @@ mod tests {
 
     #[test]
     fn a_table_is_bounded_and_says_so() {
-        let table = Table::new("", Order::Id, 2);
+        let table = Table::new("", Order::Id);
         let rows = table.rows(&drones(), 10_000_000);
         let summary = json!({
             "within_s": 30, "drones": {"total": 3, "heard": 2}, "armed": {"armed": 1},
             "rate": {"samples_per_s": 7.2},
         });
-        let picture = table.picture(&rows, &summary, true);
+        let picture = table.picture(&rows, 2, &summary, true);
         assert!(picture.starts_with("3 drones, 2 heard within 30 s, 1 armed, 7 samples/s\n"));
         assert!(picture.contains("1 more; "), "{picture}");
         assert!(picture.contains("more drones than are asked for"));
@@ -226,8 +261,33 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_fits_leaves_room_for_all_else() {
+        let one = json!({"drone_id": "a"});
+        for lines in [6, 24, 50] {
+            let drones = vec![one.clone(); 100];
+            let table = Table::new("", Order::Id);
+            let rows = table.rows(&drones, 0);
+            let picture = table.picture(&rows, rows_fitting(lines), &json!({}), true);
+            assert_eq!(picture.lines().count(), lines, "{picture}");
+        }
+        assert_eq!(rows_fitting(0), 1);
+    }
+
+    #[test]
+    fn with_short_names_every_column_fits_a_terminal_of_80() {
+        let wide = |id: &str| {
+            let drone = json!({"drone_id": id, "fleet_id": "default"});
+            let table = Table::new("", Order::Id);
+            let picture = table.picture(&table.rows(&[drone], 0), 9, &json!({}), false);
+            picture.lines().map(str::len).skip(2).max()
+        };
+        assert_eq!(wide("sim-00001"), Some(79));
+        assert_eq!(wide(&"x".repeat(24)), Some(94));
+    }
+
+    #[test]
     fn a_change_is_a_line() {
-        let mut table = Table::new("", Order::Id, 1);
+        let mut table = Table::new("", Order::Id);
         let first = table.changes(table.rows(&drones(), 10_000_000));
         assert_eq!(first.lines().count(), 3, "{first}");
         assert!(first.contains("  47.00000     8.00000      30.0        20      6.0"));

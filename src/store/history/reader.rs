@@ -5,11 +5,13 @@ use std::time::Duration;
 use aerostream_domain::DroneId;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{Arguments, AssertSqlSafe, PgPool};
 
 use super::{Decoder, Order, Span, StoredSample};
 use crate::store::Config;
 use crate::store::error::StoreError;
+
+const KNOWN: &str = "SELECT FROM drone WHERE drone_id = $1";
 
 /// Reads history on connections of its own, so that neither a slow question nor many of them
 /// stand in the way of those who write and look after the tables.
@@ -40,6 +42,16 @@ impl Reader {
             .test_before_acquire(false)
             .connect_lazy_with(options);
         Self { pool }
+    }
+
+    /// True if the drone has a number, which it got with its first sample.
+    pub async fn knows(&self, drone: &DroneId) -> Result<bool, StoreError> {
+        let rows = self.rows(KNOWN, || {
+            let mut arguments = PgArguments::default();
+            arguments.add(drone.as_str())?;
+            Ok(arguments)
+        });
+        Ok(!rows.await?.is_empty())
     }
 
     /// The samples of a drone within a span, oldest first; one index range in each day of the

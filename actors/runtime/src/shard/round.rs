@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aerostream_domain::DroneSnapshot;
 use aerostream_domain::{DroneId, Epoch, Offset};
+use aerostream_log::AppendError;
 use ractor::ActorRef;
 use tokio::sync::mpsc;
 
@@ -96,32 +97,56 @@ async fn run(
     mut missing: Vec<DroneId>,
     mark: (Offset, Offset),
 ) -> RoundOutcome {
+    let mut failures = Failures::default();
     for chunk in changed.chunks(context.config.snapshots_at_once_max) {
-        missing.extend(write_chunk(context, chunk).await);
+        missing.extend(write_chunk(context, chunk, &mut failures).await);
     }
-    if !missing.is_empty() || !context.holds() {
-        return RoundOutcome {
-            mark: None,
-            drones: missing,
-        };
+    let mut is_marked = false;
+    if missing.is_empty() && context.holds() {
+        match context.append_mark(mark.0, mark.1).await {
+            Ok(_) => is_marked = true,
+            Err(error) => failures.note(error),
+        }
     }
-    match context.append_mark(mark.0, mark.1).await {
-        Ok(_) => RoundOutcome {
-            mark: Some(mark),
-            drones: Vec::new(),
-        },
-        Err(error) => {
-            warn(context, &error);
-            RoundOutcome {
-                mark: None,
-                drones: Vec::new(),
-            }
+    failures.tell(context);
+    RoundOutcome {
+        mark: is_marked.then_some(mark),
+        drones: missing,
+    }
+}
+
+/// Appends of a round that failed: most often all of them, for one reason.
+#[derive(Default)]
+struct Failures {
+    first: Option<AppendError>,
+    count: u64,
+}
+
+impl Failures {
+    fn note(&mut self, error: AppendError) {
+        self.first.get_or_insert(error);
+        self.count += 1;
+    }
+
+    /// One line of the log for the round.
+    fn tell(&self, context: &ShardContext) {
+        if let Some(error) = &self.first {
+            tracing::warn!(
+                shard.id = context.claim.shard.0,
+                count = self.count,
+                error = error as &dyn std::error::Error,
+                "snapshots are not durable, the next round tries again"
+            );
         }
     }
 }
 
 /// Makes the snapshots of some drones durable; gives back those that are not.
-async fn write_chunk(context: &ShardContext, chunk: &[Changed]) -> Vec<DroneId> {
+async fn write_chunk(
+    context: &ShardContext,
+    chunk: &[Changed],
+    failures: &mut Failures,
+) -> Vec<DroneId> {
     let (sender, mut receiver) = mpsc::channel::<DroneSnapshot>(chunk.len());
     let mut pending = Vec::with_capacity(chunk.len());
     for changed in chunk {
@@ -148,11 +173,11 @@ async fn write_chunk(context: &ShardContext, chunk: &[Changed]) -> Vec<DroneId> 
     for (drone, append) in pending {
         match append.await {
             Ok(_) => drop(durable.insert(drone)),
-            Err(error) => warn(context, &error),
+            Err(error) => failures.note(error),
         }
     }
     metrics::snapshots_written(durable.len());
-    delete_older(context, chunk, &durable).await;
+    delete_older(context, chunk, &durable, failures).await;
     let lost = chunk
         .iter()
         .filter(|changed| !durable.contains(&changed.drone));
@@ -163,6 +188,7 @@ async fn delete_older(
     context: &ShardContext,
     chunk: &[Changed],
     durable: &std::collections::BTreeSet<DroneId>,
+    failures: &mut Failures,
 ) {
     let older = chunk
         .iter()
@@ -173,15 +199,7 @@ async fn delete_older(
         });
     for tombstone in older.collect::<Vec<_>>() {
         if let Err(error) = tombstone.await {
-            warn(context, &error);
+            failures.note(error);
         }
     }
-}
-
-fn warn(context: &ShardContext, error: &aerostream_log::AppendError) {
-    tracing::warn!(
-        shard.id = context.claim.shard.0,
-        error = error as &dyn std::error::Error,
-        "a snapshot is not durable, the next round tries again"
-    );
 }

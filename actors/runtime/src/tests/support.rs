@@ -52,6 +52,7 @@ pub async fn start_on(log: Arc<MemoryLog>, incarnation: &str, config: Config) ->
     let hooks = Hooks {
         before_admit: panic_on_poison,
         on_batch: panic_on_crash,
+        ..Hooks::default()
     };
     let node = Node::start(config, log.clone(), ownership.clone(), hooks)
         .await

@@ -69,16 +69,19 @@ impl Parquet {
     /// The next bytes of the file.
     pub fn lines(&mut self, lines: Vec<Line>) -> Result<Vec<u8>, ParquetError> {
         self.lines.extend(lines);
-        if self.lines.len() >= GROUP_ROWS {
-            self.write_group()?;
+        while self.lines.len() >= GROUP_ROWS {
+            let rest = self.lines.split_off(GROUP_ROWS);
+            let whole = std::mem::replace(&mut self.lines, rest);
+            self.write_group(&whole)?;
         }
         Ok(self.written.take())
     }
 
     /// The last bytes.
     pub fn end(&mut self) -> Result<Vec<u8>, ParquetError> {
-        if !self.lines.is_empty() {
-            self.write_group()?;
+        let rest = std::mem::take(&mut self.lines);
+        if !rest.is_empty() {
+            self.write_group(&rest)?;
         }
         if let Some(file) = self.file.take() {
             file.close()?;
@@ -86,8 +89,7 @@ impl Parquet {
         Ok(self.written.take())
     }
 
-    fn write_group(&mut self) -> Result<(), ParquetError> {
-        let lines = std::mem::take(&mut self.lines);
+    fn write_group(&mut self, lines: &[Line]) -> Result<(), ParquetError> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
@@ -100,7 +102,7 @@ impl Parquet {
             column.close()?;
         }
         for (place, kind) in self.kinds.iter().enumerate() {
-            write_column(&mut group, &lines, place, *kind)?;
+            write_column(&mut group, lines, place, *kind)?;
         }
         group.close()?;
         file.flush()?;
@@ -227,7 +229,10 @@ mod tests {
         assert!(bytes.len() > 10_000, "groups leave before the end");
         bytes.extend(file.end().unwrap());
         let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
-        assert!(reader.metadata().num_row_groups() > 1);
+        let groups = reader.metadata().row_groups().iter();
+        let rows: Vec<i64> = groups.map(|group| group.num_rows()).collect();
+        let whole = GROUP_ROWS as i64;
+        assert_eq!(rows, [whole, whole, 5], "however the lines came");
         let mut rows = 0_usize;
         for row in reader.get_row_iter(None).unwrap() {
             let row = row.unwrap();

@@ -66,7 +66,12 @@ pub fn past() -> Doc {
              `to` to go on with; samples of that one moment come again. With `step` it is steps \
              of time, and `next_from` is the `from` to go on with. The other formats are exports: \
              they stream everything, oldest first, up to the setting \
-             `gateway.http.export_rows_max`, and break off rather than leave something out.",
+             `gateway.http.export_rows_max`, and break off rather than leave something out. \
+             CSV and Parquet have one column for each field, so that of several receivers or \
+             packs they show the first one only: `gnss.*` is of the first receiver, `battery.*` of \
+             the first pack; JSON shows all. Their `battery.cells_v` and `extras` hold JSON. A \
+             client that takes nothing of an export for `gateway.http.server.stall_timeout_ms` is \
+             cut off.",
         )
         .id("id", "The drone's id.", DRONE);
     for (name, about, schema, example) in past_queries() {

@@ -8,7 +8,7 @@ use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, TimeBasis, UtcMicr
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::super::support::start;
+use super::super::support::{start, start_over};
 use super::error;
 use crate::gateway::auth::Role;
 use crate::gateway::ports::{
@@ -24,6 +24,10 @@ struct Past {
 
 #[async_trait]
 impl History for Past {
+    async fn knows(&self, drone: &DroneId) -> Result<bool, HistoryError> {
+        Ok(drone.as_str() == "bygone")
+    }
+
     async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
         self.asked.lock().unwrap().push(request.clone());
         let sample = |second: i64| PastSample {
@@ -123,12 +127,13 @@ async fn pages_of_the_past_follow_one_another_and_ask_for_the_wanted_fields_only
         ("invalid".into(), "from".into(), 1)
     );
     let bad = "{ drone(id: \"alpha\") { telemetry(from: \"yesterday\") { fromUs } } }";
-    let told = fixture.ask(bad).await;
+    let told = fixture.ask_as(&token, bad, json!({})).await;
+    assert_eq!(told.status, 422, "no part is answered");
+    let told = told.json();
+    let message = told["errors"][0]["message"].as_str().unwrap();
     assert!(
-        told["errors"][0]["message"]
-            .to_string()
-            .contains("RFC 3339"),
-        "{told}"
+        message.contains("\"from\", expected type \"Time\""),
+        "{message}"
     );
     assert_eq!(
         past.asked.lock().unwrap().len(),
@@ -155,6 +160,36 @@ async fn every_field_of_the_schema_can_be_asked_of_the_past() {
     let query = format!("{{ drone(id: \"alpha\") {{ live {live} }} }}");
     let told = fixture.ask(&query);
     assert_eq!(told.await.get("errors"), None);
+}
+
+#[tokio::test]
+async fn a_drone_of_which_only_the_past_is_left_tells_it() {
+    let fixture = start_over(Arc::new(Past::default()), |_| {}).await;
+    let admin = fixture.token(Role::Admin, &["*"]);
+    let query = |id: &str| {
+        format!(
+            "{{ drone(id: \"{id}\") {{ id fleetId live {{ samples }}
+             telemetry(from: 0, to: 2000000) {{ nodes {{ seq }} }} }} }}"
+        )
+    };
+    let told = fixture
+        .ask_as(&admin, &query("bygone"), json!({}))
+        .await
+        .json();
+    let past = json!({ "nodes": [{ "seq": 0 }, { "seq": 1 }] });
+    let expected = json!({ "id": "bygone", "fleetId": null, "live": null, "telemetry": past });
+    assert_eq!(told, json!({ "data": { "drone": expected } }));
+    // As by REST it is nobody's, so that it is shown to those only who see every fleet.
+    let path = "/api/v1/drones/bygone/telemetry?from=0&to=2000000";
+    assert_eq!(fixture.get(path, &admin).await.status, 200);
+    assert_eq!(error(&fixture.ask(&query("bygone")).await).0, "not_found");
+    let red = fixture.token(Role::Viewer, &["red"]);
+    assert_eq!(fixture.get(path, &red).await.status, 404);
+    let never = fixture
+        .ask_as(&admin, &query("never"), json!({}))
+        .await
+        .json();
+    assert_eq!(error(&never).0, "not_found");
 }
 
 /// A selection of everything within a type, read from the schema's text.

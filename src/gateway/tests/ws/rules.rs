@@ -23,6 +23,11 @@ async fn a_flood_of_one_client_is_refused_and_disturbs_nobody() {
             Ok(client) => open.push(client),
             Err((status, problem)) => {
                 assert_eq!((status, &problem["code"]), (429, &json!("overloaded")));
+                let detail = problem["detail"].as_str().unwrap();
+                assert!(
+                    detail.contains("this principal's WebSockets") && detail.contains("20"),
+                    "{detail}"
+                );
                 refused += 1;
             }
         }
