@@ -2,7 +2,7 @@
 //! record appended to the same kind of log and met by a reader that follows.
 
 mod clients;
-mod reference;
+pub mod reference;
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ impl Clients {
     }
 }
 
-fn fly(stack: &Stack, drones: usize) -> anyhow::Result<Process> {
+pub fn fly(stack: &Stack, drones: usize) -> anyhow::Result<Process> {
     let (door, drones) = (format!("http://{}", stack.grpc), drones.to_string());
     let mut simulate = command(&["simulate", "--quiet", "--physics", "replayed"]);
     simulate.args(["--endpoint", &door, "--drones", &drones, "--rate", "2"]);
@@ -122,7 +122,7 @@ fn fly(stack: &Stack, drones: usize) -> anyhow::Result<Process> {
 }
 
 /// Ids of the drones, once all are heard.
-async fn heard(stack: &Stack, drones: usize) -> anyhow::Result<Vec<String>> {
+pub async fn heard(stack: &Stack, drones: usize) -> anyhow::Result<Vec<String>> {
     let token = stack.token("viewer")?;
     let mut connection = Connection::open(stack.http).await?;
     let give_up = clock::monotonic_now() + PATIENCE;

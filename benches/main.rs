@@ -6,6 +6,7 @@
 //! ```
 
 mod aggregate;
+mod command;
 mod end_to_end;
 mod feed;
 mod graphql;
@@ -42,6 +43,7 @@ const NAMES: [&str; 8] = [
     "rest",
     "aggregate",
     "feed",
+    "command",
     "graphql",
     "replay",
 ];
@@ -85,6 +87,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "command" => command::run().await,
             "graphql" => graphql::run().await,
             "replay" => replay::run().await,
             _ => rest::run().await,

@@ -48,6 +48,8 @@ enum Command {
     Verify(role::verify::Options),
     /// Shows the fleet, or one drone, live in the terminal
     Watch(role::watch::Options),
+    /// Gives a command to drones and follows it to its end
+    Command(role::command::Options),
     /// Lists, creates and changes fleets
     Fleet(role::fleet::Options),
     /// Lists, shows, enrols and retires drones
@@ -99,6 +101,7 @@ impl Cli {
                 Command::Replay(options) => role::replay::run(*options, config).await,
                 Command::Verify(options) => role::verify::run(options, config).await,
                 Command::Watch(options) => role::watch::run(options).await,
+                Command::Command(options) => role::command::run(options).await,
                 Command::Fleet(options) => succeed(role::fleet::run(options).await),
                 Command::Drone(options) => succeed(role::drone::run(options).await),
                 Command::Token(options) => succeed(role::token::run(options).await),

@@ -2,6 +2,7 @@
 //! A gateway holds no state that another one would miss.
 
 pub mod auth;
+pub mod command;
 pub mod dead_letter;
 pub mod graphql;
 pub mod grpc;

@@ -1,5 +1,6 @@
 //! One file per subcommand; the only place that wires components.
 
+pub mod command;
 pub mod config;
 pub mod dlq;
 pub mod drone;

@@ -8,6 +8,7 @@ pub mod journal_writer;
 pub mod status;
 pub mod telemetry_writer;
 
+mod commands;
 mod dead_letter;
 mod intake;
 mod metrics;

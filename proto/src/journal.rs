@@ -4,6 +4,7 @@ use aerostream_domain::{
     BootId, BootRecord, Cause, JournalEntry, JournalKind, Offset, Refusal, RefusalCode, UtcMicros,
 };
 
+use crate::command::record as command;
 use crate::refuse::{drone_id, required, specified, under};
 use crate::v1;
 use crate::v1::journal_record::Kind;
@@ -12,16 +13,12 @@ impl TryFrom<v1::JournalRecord> for JournalEntry {
     type Error = Refusal;
 
     fn try_from(wire: v1::JournalRecord) -> Result<Self, Refusal> {
-        let kind = match required("kind", wire.kind)? {
-            Kind::Claim(_) if !wire.drone_id.is_empty() => {
-                let detail = "must be empty; a claim is about a shard";
-                return Err(Refusal::new(RefusalCode::Unexpected, "drone_id", detail));
-            }
-            Kind::Claim(claim) => JournalKind::Claim(claim.try_into().map_err(under("claim"))?),
-            Kind::Boot(boot) => JournalKind::Boot {
+        let kind = match required("kind", wire.kind).map(command::from_kind)?? {
+            Ok(record) => JournalKind::Command {
                 drone: drone_id("drone_id", &wire.drone_id)?,
-                record: boot.try_into().map_err(under("boot"))?,
+                record: Box::new(record),
             },
+            Err(kind) => control(kind, &wire.drone_id)?,
         };
         Ok(Self {
             epoch: wire.epoch.map(Into::into),
@@ -32,12 +29,36 @@ impl TryFrom<v1::JournalRecord> for JournalEntry {
     }
 }
 
+/// What is not about a command.
+fn control(kind: Kind, drone: &str) -> Result<JournalKind, Refusal> {
+    match kind {
+        Kind::Claim(_) if !drone.is_empty() => {
+            let detail = "must be empty; a claim is about a shard";
+            Err(Refusal::new(RefusalCode::Unexpected, "drone_id", detail))
+        }
+        Kind::Claim(claim) => Ok(JournalKind::Claim(
+            claim.try_into().map_err(under("claim"))?,
+        )),
+        Kind::Boot(boot) => Ok(JournalKind::Boot {
+            drone: drone_id("drone_id", drone)?,
+            record: boot.try_into().map_err(under("boot"))?,
+        }),
+        _ => {
+            let detail = "no version of the format has this";
+            Err(Refusal::new(RefusalCode::Malformed, "kind", detail))
+        }
+    }
+}
+
 impl From<JournalEntry> for v1::JournalRecord {
     fn from(entry: JournalEntry) -> Self {
         let (drone_id, kind) = match entry.kind {
             JournalKind::Claim(claim) => (String::new(), Kind::Claim(claim.into())),
             JournalKind::Boot { drone, record } => {
                 (drone.as_str().to_owned(), Kind::Boot(record.into()))
+            }
+            JournalKind::Command { drone, record } => {
+                (drone.as_str().to_owned(), command::to_kind(*record))
             }
         };
         Self {

@@ -6,6 +6,7 @@
 //! was acknowledged, so records are only checked for their shape.
 
 pub mod batch;
+pub mod command;
 pub mod event;
 pub mod journal;
 pub mod live;
@@ -19,6 +20,7 @@ mod refuse;
 mod tests;
 
 pub use batch::{DecodedBatch, RefusedBatch, RefusedSample, batch_from_wire, batch_to_wire};
+pub use command::{answer_from_wire, command_id};
 pub use event::write_record;
 
 /// The .proto files as a `FileDescriptorSet`, for reflection.

@@ -1,5 +1,6 @@
 //! Records of the state topic: `v1::StateRecord` and the domain's [`StateEntry`].
 
+use aerostream_domain::command::Ledger;
 use aerostream_domain::{
     BootId, BootRecord, DroneSnapshot, Offset, Refusal, RefusalCode, Seq, ShardMark, StateEntry,
     StateKind, WindowSnapshot,
@@ -67,6 +68,10 @@ impl TryFrom<v1::DroneSnapshot> for DroneSnapshot {
             live: live.map_err(under("live"))?,
             applied: wire.applied_offset.map(Offset),
             windows: each("windows", wire.windows, WindowSnapshot::try_from)?,
+            commands: match wire.commands {
+                Some(commands) => commands.try_into().map_err(under("commands"))?,
+                None => Ledger::default(),
+            },
         })
     }
 }
@@ -80,6 +85,11 @@ impl From<DroneSnapshot> for v1::DroneSnapshot {
             live: Some(snapshot.live.into()),
             applied_offset: snapshot.applied.map(|offset| offset.0),
             windows: snapshot.windows.into_iter().map(Into::into).collect(),
+            commands: snapshot
+                .commands
+                .folded()
+                .is_some()
+                .then(|| snapshot.commands.into()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::autopilot::Obedience;
 use crate::error::Error;
 use crate::faults;
 
@@ -121,6 +122,9 @@ pub struct Config {
     /// Drones with a fixed wing, percent. Default: 20.
     #[arg(long, default_value_t = 20.0)]
     pub fixed_wing_percent: f64,
+    /// How drones take commands; a scenario's groups may do otherwise. Default: conforming.
+    #[arg(long, value_enum, default_value = "conforming")]
+    pub obedience: Obedience,
     /// Drone ids are this and a number. Default: `sim-`.
     #[arg(long, default_value = "sim-")]
     pub prefix: String,
@@ -193,6 +197,7 @@ impl Default for Config {
             physics: Physics::Integrated,
             step_hz: 0.0,
             fixed_wing_percent: 20.0,
+            obedience: Obedience::Conforming,
             prefix: "sim-".to_owned(),
             latitude_deg: 48.137,
             longitude_deg: 11.575,

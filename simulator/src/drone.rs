@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 
+use aerostream_domain::command::{Command, Outcome};
 use aerostream_domain::{BootId, DroneId};
+use aerostream_proto::v1;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::autopilot::{Autopilot, Identity, Reaction, answer};
 use crate::clock::micros;
 use crate::faults::{CLOCK_FOUND_S, ClockKind, Luck, Mishap};
 use crate::physics::flight::Flight;
@@ -42,6 +45,14 @@ impl Source {
     }
 }
 
+/// What came of a command.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Obeyed {
+    pub answer: Option<v1::CommandAnswer>,
+    pub executed: bool,
+    pub rebooted: bool,
+}
+
 /// A drone and its store.
 #[derive(Debug)]
 pub struct Drone {
@@ -61,6 +72,8 @@ pub struct Drone {
     pub cut_off: bool,
     /// It waits in the lane's queue of senders.
     pub queued: bool,
+    /// How it takes commands.
+    pub autopilot: Autopilot,
     source: Source,
     boot: BootId,
     boots: u64,
@@ -92,6 +105,7 @@ impl Drone {
             failures: 0,
             cut_off: false,
             queued: false,
+            autopilot: Autopilot::default(),
             source,
             boot: BootId(0),
             boots: 0,
@@ -113,6 +127,7 @@ impl Drone {
         self.boots += 1;
         self.powered_up_us = at_us;
         self.next_seq = 0;
+        self.autopilot.forget();
         self.source.reboot();
     }
 
@@ -142,6 +157,50 @@ impl Drone {
             }
         }
         rebooted
+    }
+
+    /// Takes a command: does it, refuses it, or says nothing.
+    pub fn hear(&mut self, now_us: i64, down: &v1::DownCommand) -> Obeyed {
+        let own = Identity {
+            boot: self.boot.0,
+            boot_clock_us: self.boot_clock_us(self.boot, now_us),
+        };
+        match self.autopilot.hear(down, own) {
+            Reaction::Silence => Obeyed::default(),
+            Reaction::Answer(answer) => Obeyed {
+                answer: Some(answer),
+                ..Obeyed::default()
+            },
+            Reaction::Reboot => {
+                self.power_up(now_us);
+                Obeyed {
+                    rebooted: true,
+                    ..Obeyed::default()
+                }
+            }
+            Reaction::Do(command) => self.execute(now_us, down, &command),
+        }
+    }
+
+    fn execute(&mut self, now_us: i64, down: &v1::DownCommand, command: &Command) -> Obeyed {
+        let done = match &mut self.source {
+            Source::Flying(flight, ..) => flight.obey(command),
+            Source::Replayed(..) => Err((Outcome::Unsupported, "its flight is a recording")),
+        };
+        let result = match done {
+            Ok(()) => answer(down, Outcome::Accepted, ""),
+            Err((outcome, detail)) => answer(down, outcome, detail),
+        };
+        self.autopilot.remember(&result);
+        let rebooted = done.is_ok() && matches!(command, Command::Reboot {});
+        if rebooted {
+            self.power_up(now_us);
+        }
+        Obeyed {
+            answer: Some(result),
+            executed: done.is_ok(),
+            rebooted,
+        }
     }
 
     /// Takes the sample that was due at a time, so many seconds after the one before.

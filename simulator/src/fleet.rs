@@ -4,6 +4,7 @@ use std::f64::consts::{PI, TAU};
 
 use aerostream_domain::DroneId;
 
+use crate::autopilot::Autopilot;
 use crate::clock::micros;
 use crate::config::{Config, Physics};
 use crate::drone::{Drone, Source};
@@ -88,6 +89,9 @@ fn drone(
     };
     let luck = Luck::new(config.seed, u64::from(number), config.faults.rates());
     let mut drone = Drone::new(id, number, source, luck, start_us);
+    let group = scenario.group_of(number);
+    let obedience = group.and_then(|group| group.obedience);
+    drone.autopilot = Autopilot::new(obedience.unwrap_or(config.obedience));
     // First samples are spread over one period, so that the fleet does not send in step.
     drone.next_due_us = start_us + micros(noise.between(0.0, 1.0 / config.rate_hz));
     Ok(drone)

@@ -4,6 +4,7 @@
 //! to be taken. A sample leaves its drone's store for good only when it is acknowledged or refused.
 
 mod answers;
+mod commands;
 mod sending;
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,9 @@ pub struct Lane {
     settings: Settings,
     status: Arc<Status>,
     drones: Vec<Drone>,
+    indices: HashMap<DroneId, u32>,
+    /// Commands that slow drones have not looked at yet.
+    pending: VecDeque<commands::Pending>,
     wheel: Wheel,
     due: Vec<u32>,
     senders: VecDeque<u32>,
@@ -122,10 +126,14 @@ impl Lane {
         for (index, drone) in drones.iter().enumerate() {
             wheel.insert(index as u32, drone.next_due_us);
         }
+        let indices = drones.iter().enumerate();
+        let indices = indices.map(|(index, drone)| (drone.id.clone(), index as u32));
         Self {
             number,
             settings,
             status,
+            indices: indices.collect(),
+            pending: VecDeque::new(),
             drones,
             wheel,
             due: Vec::new(),
@@ -177,6 +185,7 @@ impl Lane {
             self.visit(index, now_us);
         }
         self.due = due;
+        self.catch_up(now_us);
         self.release_held(now_us);
         self.expire(now_us);
         self.pump(now_us);

@@ -4,6 +4,7 @@
 //! decides what is sent and when a sample may be forgotten, as free of them; [`mod@run`] gives it
 //! time and connections.
 
+pub mod autopilot;
 pub mod config;
 pub mod drone;
 pub mod error;

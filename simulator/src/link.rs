@@ -4,7 +4,7 @@ mod grpc;
 mod json;
 mod rest;
 
-use aerostream_proto::v1::BatchResult;
+use aerostream_proto::v1::{BatchResult, DownCommand};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -22,6 +22,8 @@ pub enum LinkEvent {
     Down,
     /// The door's answer to a batch.
     Answer(BatchResult),
+    /// A command for one of the drones.
+    Command(Box<DownCommand>),
     /// The batch was not taken; it shall be sent again, not before a time.
     Failed {
         batch_id: u64,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::autopilot::Obedience;
 use crate::error::Error;
 use crate::physics::flight::Kind;
 
@@ -33,6 +34,8 @@ pub struct Group {
     pub wait_s: Option<f64>,
     /// Capacity left by age, percent.
     pub health_percent: Option<f64>,
+    /// How they take commands.
+    pub obedience: Option<Obedience>,
 }
 
 /// What a drone is.

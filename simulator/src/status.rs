@@ -38,9 +38,13 @@ pub enum Count {
     LateAnswers,
     /// Answers whose numbers do not add up.
     BadAnswers,
+    /// Commands that came for a drone.
+    Commands,
+    /// Commands that a drone executed.
+    Executed,
 }
 
-const COUNTS: usize = Count::BadAnswers as usize + 1;
+const COUNTS: usize = Count::Executed as usize + 1;
 
 /// What one connection's task tells.
 #[derive(Debug)]

@@ -239,6 +239,21 @@ pub const LESSONS: &[Lesson] = &[
         ],
     ),
     lesson(
+        "command",
+        "Gives a command to one drone, some or a fleet, and follows it to its end.",
+        &[
+            (
+                "One drone to a place",
+                "aerostream command --token-file var/tokens/operator --drone sim-00001 goto \
+                 latitude_deg=48.14 longitude_deg=11.58 altitude_m=60",
+            ),
+            (
+                "Everybody home",
+                "aerostream command --token-file var/tokens/operator --fleet default return",
+            ),
+        ],
+    ),
+    lesson(
         "drone",
         "Lists, shows, enrols and retires drones through a gateway. The caller's token comes from \
          --token-file, AEROSTREAM_TOKEN or AEROSTREAM_TOKEN_FILE.",

@@ -3,6 +3,7 @@
 //! | service | who | what |
 //! |---|---|---|
 //! | `aerostream.v1.TelemetryService` | drone, relay | samples in |
+//! | `aerostream.v1.CommandService` | operator; readers to read | commands to drones |
 //! | `aerostream.v1.AggregatorService` | viewer, operator, admin | fleets in numbers |
 //! | `grpc.health.v1.Health` | anybody | what `/readyz` says; names no drone and no fleet |
 //! | `grpc.reflection.v1.ServerReflection`, and `v1alpha` | anybody | the .proto files |
@@ -12,6 +13,7 @@
 //! as the REST door gives, as ASCII JSON, which names the field at fault and how long to wait.
 
 mod aggregator;
+mod command;
 mod health;
 mod status;
 mod stream;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use aerostream_proto::v1;
 use aerostream_proto::v1::aggregator_service_server::{self, AggregatorServiceServer};
+use aerostream_proto::v1::command_service_server::{self, CommandServiceServer};
 use aerostream_proto::v1::telemetry_service_server::{
     self, TelemetryService, TelemetryServiceServer,
 };
@@ -36,6 +39,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_health::pb::health_server::HealthServer;
 
 use self::aggregator::Aggregator;
+use self::command::Commands;
 use self::health::Readiness;
 use self::status::{to_status, whole_problem};
 use self::stream::Replies;
@@ -82,8 +86,9 @@ impl Stopping {
 }
 
 /// What health is told of, beside the whole.
-const SERVICES: [&str; 2] = [
+const SERVICES: [&str; 3] = [
     telemetry_service_server::SERVICE_NAME,
+    command_service_server::SERVICE_NAME,
     aggregator_service_server::SERVICE_NAME,
 ];
 
@@ -94,6 +99,10 @@ fn router(gateway: Arc<Gateway>, stopping: Stopping) -> Router {
     let health = HealthServer::new(health);
     let aggregator = Aggregator::new(Arc::clone(&gateway), stopping);
     let aggregator = AggregatorServiceServer::new(aggregator)
+        .max_decoding_message_size(message_bytes_max)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd);
+    let commands = CommandServiceServer::new(Commands::new(Arc::clone(&gateway)))
         .max_decoding_message_size(message_bytes_max)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd);
@@ -112,6 +121,7 @@ fn router(gateway: Arc<Gateway>, stopping: Stopping) -> Router {
     let described_v1alpha = described_v1alpha.expect("the descriptors are of this build");
     Router::new()
         .route_service(&path_of(&telemetry), telemetry)
+        .route_service(&path_of(&commands), commands)
         .route_service(&path_of(&aggregator), aggregator)
         .route_service(&path_of(&health), health)
         .route_service(&path_of(&described_v1), described_v1)

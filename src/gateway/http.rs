@@ -11,6 +11,10 @@
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
+//! | `POST /api/v1/drones/{id}/commands`, `POST /api/v1/commands` | operator | see [`commands`] |
+//! | `GET /api/v1/commands/{id}`, `GET /api/v1/drones/{id}/commands` | readers | states |
+//! | `POST /api/v1/commands/{id}/cancel`, `.../confirm` | operator | takes back, confirms |
+//! | `GET /api/v1/drones/{id}/commands/next`, `.../{command}/answer` | drone, relay | fetches |
 //! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
 //! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`super::graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
@@ -19,6 +23,7 @@
 //! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
 pub mod body;
+pub mod commands;
 pub mod dead_letters;
 pub mod history;
 pub mod input;

@@ -1,11 +1,15 @@
 //! What the gateway needs of the parts behind it.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aerostream_actors::{
-    FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Submission, Subscription, Unavailable,
+    CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Room,
+    Sessions, Submission, Subscription, Unavailable,
 };
-use aerostream_domain::{BootId, DroneId, FleetSummary, RecordedSample, UtcMicros};
+use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
+use aerostream_domain::{BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardId, UtcMicros};
 use async_trait::async_trait;
 
 pub use crate::store::fields::{FIELDS, Kind};
@@ -31,6 +35,48 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Rolls up the drones that the question's filter takes.
     async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
+
+    /// Which connection holds which drone.
+    fn sessions(&self) -> &Arc<Sessions>;
+
+    /// Shard of a drone.
+    fn shard_of(&self, drone: &DroneId) -> ShardId;
+
+    /// Reign in which a drone is owned, as is known here; `None` if it may be another's.
+    fn epoch_of(&self, drone: &DroneId) -> Option<Epoch>;
+
+    /// One command; `None` if its owner does not know it. With `seen`, the moment of the change
+    /// that the asker knows, it is answered at the next change, at the latest after `wait`.
+    async fn command(
+        &self,
+        id: CommandId,
+        seen: Option<UtcMicros>,
+        wait: Duration,
+    ) -> Result<Option<CommandView>, Unavailable>;
+
+    /// Every command of a drone that its owner remembers, the oldest first.
+    async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable>;
+
+    /// Whether the drone's ledger has room for a wish, or has it already.
+    async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable>;
+
+    /// What a drone says of a command; answered when it is durable.
+    async fn command_answered(
+        &self,
+        drone: &DroneId,
+        id: CommandId,
+        answer: Answer,
+    ) -> Result<(), Unavailable>;
+
+    /// Makes the owner look whether there is something for a drone that was just heard.
+    fn look_for_commands(&self, drone: &DroneId) -> Result<(), Unavailable>;
+
+    /// Hands a command to the drone's connection past the journal, which is down.
+    async fn emergency(
+        &self,
+        drone: &DroneId,
+        intent: Intent,
+    ) -> Result<Result<EmergencySent, NotSentReason>, Unavailable>;
 }
 
 #[async_trait]
@@ -53,6 +99,56 @@ impl Drones for Handle {
 
     async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable> {
         Handle::summary(self, question).await
+    }
+
+    fn sessions(&self) -> &Arc<Sessions> {
+        Handle::sessions(self)
+    }
+
+    fn shard_of(&self, drone: &DroneId) -> ShardId {
+        Handle::shard_of(self, drone)
+    }
+
+    fn epoch_of(&self, drone: &DroneId) -> Option<Epoch> {
+        Handle::epoch_of(self, drone)
+    }
+
+    async fn command(
+        &self,
+        id: CommandId,
+        seen: Option<UtcMicros>,
+        wait: Duration,
+    ) -> Result<Option<CommandView>, Unavailable> {
+        Handle::command(self, id, seen, wait).await
+    }
+
+    async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable> {
+        Handle::commands(self, drone).await
+    }
+
+    async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable> {
+        Handle::room(self, drone, id).await
+    }
+
+    async fn command_answered(
+        &self,
+        drone: &DroneId,
+        id: CommandId,
+        answer: Answer,
+    ) -> Result<(), Unavailable> {
+        Handle::command_answered(self, drone, id, answer).await
+    }
+
+    fn look_for_commands(&self, drone: &DroneId) -> Result<(), Unavailable> {
+        Handle::look_for_commands(self, drone)
+    }
+
+    async fn emergency(
+        &self,
+        drone: &DroneId,
+        intent: Intent,
+    ) -> Result<Result<EmergencySent, NotSentReason>, Unavailable> {
+        Handle::emergency(self, drone, intent).await
     }
 }
 

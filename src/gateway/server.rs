@@ -16,6 +16,7 @@ use hyper::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -221,6 +222,9 @@ impl Drop for Place {
     }
 }
 
+/// How long the other end may leave bytes unacknowledged until the connection is over.
+const UNACKNOWLEDGED_MS_MAX: u32 = 20_000;
+
 struct Connection {
     builder: Arc<auto::Builder<TokioExecutor>>,
     router: Router,
@@ -233,6 +237,8 @@ impl Connection {
     async fn run(mut self, stream: TcpStream) {
         // Answers are small and somebody waits for each.
         let _ = stream.set_nodelay(true);
+        // What a silent network holds back is not to arrive much later: commands go this way, too.
+        let _ = set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MS_MAX);
         let heard = Arc::new(AtomicBool::new(false));
         let service = {
             let heard = Arc::clone(&heard);

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
+use super::command::{CommandConfig, Commands};
 use super::dead_letter::DeadLetters;
 use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub summary: SummaryConfig,
     /// The fold of fleets and drones.
     pub registry: RegistryConfig,
+    /// Commands to drones.
+    pub commands: CommandConfig,
     /// The REST door.
     pub http: HttpConfig,
     /// The gRPC door.
@@ -148,6 +151,7 @@ pub struct Gateway {
     pub(super) config: GatewayConfig,
     pub(super) behind: Behind,
     pub(super) ingest: Ingest,
+    pub(super) commands: Commands,
     /// Resumed feeds that may read the event log at once.
     pub(super) replays: Semaphore,
     unknown: Arc<Usage>,
@@ -177,7 +181,13 @@ impl Gateway {
             DeadLetters::new(Arc::clone(&behind.log)),
             config.ingest.clone(),
         );
+        let commands = Commands::new(
+            Arc::clone(&behind.drones),
+            Arc::clone(&behind.log),
+            config.commands.clone(),
+        );
         Ok(Arc::new(Self {
+            commands,
             auth: Authenticator::new(&config.auth, config.limits.clone())?,
             usage: Arc::new(Usage::of_gateway(&config.limits)),
             exports: Places::new(

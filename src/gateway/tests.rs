@@ -7,6 +7,7 @@
 mod aggregator;
 mod auth;
 mod bad_input;
+mod commands;
 mod dead_letters;
 mod graphql;
 mod grpc;

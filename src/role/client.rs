@@ -33,10 +33,30 @@ impl Door {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        self.ask((method, path), None, body).await
+    }
+
+    /// Posts a wish under a key and gives back the answer.
+    ///
+    /// # Errors
+    /// See [`Door::call`].
+    pub async fn give(&self, path: &str, key: &str, body: &Value) -> anyhow::Result<Value> {
+        self.ask((Method::POST, path), Some(key), Some(body)).await
+    }
+
+    async fn ask(
+        &self,
+        (method, path): (Method, &str),
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let url = self.address(path);
         let mut request = reqwest::Client::new().request(method, &url);
         if let Some(token) = self.caller.token()? {
             request = request.bearer_auth(token.reveal());
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = body {
             request = request.json(body);

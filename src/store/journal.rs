@@ -2,6 +2,7 @@
 
 use aerostream_domain::{BootRecord, DroneId, Epoch, ShardId, UtcMicros};
 
+use super::command::{self, CommandFold};
 use super::error::StoreError;
 use super::offsets::{self, Spans};
 use super::row::codes::Code;
@@ -43,11 +44,17 @@ impl JournalRun {
 ///
 /// # Errors
 /// As [`super::telemetry::write_run`].
-pub async fn write_run(writer: &mut Writer, run: &JournalRun) -> Result<(), StoreError> {
+pub async fn write_run(
+    writer: &mut Writer,
+    run: &JournalRun,
+    commands: &dyn CommandFold,
+) -> Result<(), StoreError> {
     let mut session = writer.session().await?;
     let connection = &mut session.connection;
     let drones: Vec<DroneId> = run.boots.iter().map(|(drone, _)| drone.clone()).collect();
     let refs = writer.refs.resolve(connection, &drones).await?;
+    let (commanded, _) = commands.about();
+    let commanded = writer.refs.resolve(connection, &commanded).await?;
 
     execute(connection, "BEGIN").await?;
     offsets::lock_expected(connection, writer.topic(), &run.spans).await?;
@@ -94,6 +101,7 @@ pub async fn write_run(writer: &mut Writer, run: &JournalRun) -> Result<(), Stor
     .execute(&mut *connection)
     .await
     .map_err(StoreError::on("store claims"))?;
+    command::write(connection, commands, &commanded).await?;
     offsets::advance(connection, writer.topic(), &run.spans).await?;
     execute(connection, "COMMIT").await?;
     writer.put_back(session);

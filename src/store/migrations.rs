@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::offsets::Source;
 
 /// Every file of migrations/, in order: (name without `.sql`, text). Append only.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "0001_create_drone",
         include_str!("../../migrations/0001_create_drone.sql"),
@@ -28,6 +28,10 @@ const FILES: [(&str, &str); 5] = [
     (
         "0005_create_rollup",
         include_str!("../../migrations/0005_create_rollup.sql"),
+    ),
+    (
+        "0006_create_command",
+        include_str!("../../migrations/0006_create_command.sql"),
     ),
 ];
 

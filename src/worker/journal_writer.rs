@@ -1,10 +1,11 @@
 //! Journal records on their way into tables, by the claim rule.
 
-use aerostream_domain::{JournalEntry, JournalKind, Offset};
+use aerostream_domain::{JournalEntry, JournalKind, Offset, ShardId};
 use aerostream_log::{Append, DecodeError, EventLog, Record, decode};
 use aerostream_proto::v1;
 use async_trait::async_trait;
 
+use super::commands::{CommandRun, Told};
 use super::dead_letter::{self, Reason};
 use super::intake::{Kind, Newer};
 use super::telemetry_writer::undecodable;
@@ -22,6 +23,7 @@ pub struct Journal;
 #[derive(Debug, Default)]
 pub struct Entries {
     rows: JournalRun,
+    commands: CommandRun,
     letters: Vec<Append>,
     records: usize,
     bytes: usize,
@@ -43,7 +45,7 @@ impl Kind for Journal {
                 run.letters.push(undecodable(&record, reason));
             }
             Ok(message) => match JournalEntry::try_from(message) {
-                Ok(entry) => run.add_entry(entry, &mut to),
+                Ok(entry) => run.add_entry(entry, &record, &mut to),
                 Err(refusal) => {
                     let reason = Reason {
                         code: refusal.code.as_str(),
@@ -72,7 +74,7 @@ impl Kind for Journal {
 
 impl Entries {
     /// An owner's record of another reign than the highest claim before it counts for nothing.
-    fn add_entry(&mut self, entry: JournalEntry, to: &mut Stored) {
+    fn add_entry(&mut self, entry: JournalEntry, record: &Record, to: &mut Stored) {
         match entry.kind {
             JournalKind::Claim(claim) => {
                 let Some(epoch) = entry.epoch.filter(|&epoch| Some(epoch) >= to.claim) else {
@@ -91,6 +93,21 @@ impl Entries {
                     self.rows.boots.push((drone, record));
                 }
             }
+            JournalKind::Command {
+                drone,
+                record: what,
+            } => {
+                if entry.epoch.is_none() || entry.epoch == to.claim {
+                    self.commands.0.push(Told {
+                        drone,
+                        shard: ShardId(record.partition.0),
+                        offset: record.offset,
+                        at: entry.at,
+                        epoch: entry.epoch,
+                        record: *what,
+                    });
+                }
+            }
         }
     }
 }
@@ -104,7 +121,7 @@ impl Store<Entries> for Journal {
         run: &mut Entries,
     ) -> Result<(Counts, u64), WriteError> {
         write_letters(log, &run.letters).await?;
-        write_run(writer, &run.rows).await?;
+        write_run(writer, &run.rows, &run.commands).await?;
         Ok((Counts::default(), run.letters.len() as u64))
     }
 }

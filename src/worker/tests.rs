@@ -1,3 +1,4 @@
+mod commands;
 mod faults;
 mod sharing;
 

@@ -4,6 +4,7 @@ mod support;
 
 mod bad_input;
 mod chaos;
+mod command;
 mod config;
 mod event_log;
 mod faults;

@@ -21,6 +21,8 @@ use std::time::Duration;
 use self::boot::Boots;
 use self::live::LiveState;
 use self::window::Windows;
+use crate::command::ledger::Standing;
+use crate::command::{CommandRecord, Folded, Ledger};
 use crate::ids::{BootId, DroneId, Epoch, Offset};
 use crate::sample::{BootRecord, TelemetryRecord};
 use crate::units::UtcMicros;
@@ -101,6 +103,7 @@ pub struct Drone {
     windows: Windows,
     live: LiveState,
     applied: Option<Offset>,
+    commands: Ledger,
 }
 
 impl Drone {
@@ -114,6 +117,7 @@ impl Drone {
             windows: Windows::default(),
             live: LiveState::default(),
             applied: None,
+            commands: Ledger::default(),
         }
     }
 
@@ -139,6 +143,33 @@ impl Drone {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.windows.pending()
+    }
+
+    /// The newest power-up by the boot records.
+    #[must_use]
+    pub fn newest_boot(&self) -> Option<BootId> {
+        self.boots.records().last().map(|record| record.boot)
+    }
+
+    /// Its commands.
+    #[must_use]
+    pub fn commands(&self) -> &Ledger {
+        &self.commands
+    }
+
+    /// Folds a journal record about a command, in the order of the journal.
+    pub fn fold_command(
+        &mut self,
+        (offset, at, epoch): (Offset, UtcMicros, Option<Epoch>),
+        record: &CommandRecord,
+    ) -> Folded {
+        let standing = Standing {
+            offset,
+            at,
+            epoch,
+            boot: self.newest_boot(),
+        };
+        self.commands.fold(standing, record)
     }
 
     /// The boot record of a boot that is remembered.

@@ -4,6 +4,7 @@
 //! to happen outside comes out as a value.
 
 pub mod brief;
+pub mod command;
 pub mod drone;
 pub mod fleet_summary;
 pub mod ids;

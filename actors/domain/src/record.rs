@@ -1,5 +1,6 @@
 //! What a record of the event log can be.
 
+use crate::command::CommandRecord;
 use crate::drone::snapshot::DroneSnapshot;
 use crate::ids::{DroneId, Epoch, NodeId, Offset, ShardId};
 use crate::sample::{BootRecord, TelemetryRecord};
@@ -44,7 +45,7 @@ pub struct Cause {
 }
 
 /// A record of the journal topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JournalEntry {
     /// The owner's reign; `None` on records that gateways write.
     pub epoch: Option<Epoch>,
@@ -57,12 +58,17 @@ pub struct JournalEntry {
 }
 
 /// What a record of the journal says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum JournalKind {
     /// A new owner of the shard.
     Claim(Claim),
     /// When a boot of a drone began. The first one of (drone, boot) is true for ever.
     Boot { drone: DroneId, record: BootRecord },
+    /// A wish about a command, or what became of it.
+    Command {
+        drone: DroneId,
+        record: Box<CommandRecord>,
+    },
 }
 
 /// A record of the state topic, compacted by (drone, epoch).

@@ -5,6 +5,8 @@ use std::time::Duration;
 use aerostream_domain::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::command::CommandConfig;
+
 /// Limits and periods of the actors of one node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub future_max_s: u64,
     /// How old a sample may be at receipt, days. Default 30.
     pub retention_days: u64,
+    /// The links that commands go over.
+    pub commands: CommandConfig,
 }
 
 impl Default for Config {
@@ -74,6 +78,7 @@ impl Default for Config {
             boots_max: 256,
             future_max_s: 300,
             retention_days: 30,
+            commands: CommandConfig::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The actor of one drone: a thin shell around the pure [`Drone`].
 
+mod commands;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +14,7 @@ use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use self::commands::Desk;
 use crate::briefs::Place;
 use crate::effects::ShardContext;
 use crate::feed::{FeedSnapshot, Teller, appended_or_shown};
@@ -22,6 +25,8 @@ use crate::metrics;
 use crate::recovery;
 use crate::replies::{Replies, Reply};
 use crate::task::{TaskKind, spawn};
+
+pub(crate) use self::commands::{room, views};
 
 /// The actor; all it has is in its state.
 pub(crate) struct DroneActor;
@@ -60,6 +65,7 @@ pub(crate) struct Shell {
     /// Batches whose boot record is on its way through the journal.
     awaiting_boot: Vec<Ingest>,
     journalling: Vec<BootId>,
+    desk: Desk,
     dirty: bool,
     used: Instant,
 }
@@ -85,6 +91,7 @@ impl Actor for DroneActor {
             replies: Replies::default(),
             awaiting_boot: Vec::new(),
             journalling: Vec::new(),
+            desk: Desk::default(),
             dirty: false,
             used: Instant::now(),
         })
@@ -101,15 +108,23 @@ impl Actor for DroneActor {
                 (shell.context.hooks.on_batch)(&ingest.batch);
                 shell.used = Instant::now();
                 shell.ingest(&myself, *ingest);
+                shell.decide(&myself);
             }
+            DroneMsg::Command(message) => shell.command(&myself, *message),
             DroneMsg::Live(reply) => drop(reply.send(shell.live_view())),
             DroneMsg::Join(reply) => {
                 let snapshot = shell.feed_snapshot();
                 let _ = reply.send(Box::new(snapshot));
             }
-            DroneMsg::Boot(record) => shell.boot_learnt(&myself, record),
+            DroneMsg::Boot(record) => {
+                shell.boot_learnt(&myself, record);
+                shell.decide(&myself);
+            }
             DroneMsg::BootFailed { boot, reason } => shell.boot_failed(boot, &reason),
-            DroneMsg::Appended { append, result } => shell.appended(&myself, append, result),
+            DroneMsg::Appended { append, result } => {
+                shell.appended(&myself, append, result);
+                shell.decide(&myself);
+            }
             DroneMsg::Reconciled { records, token } => shell.reconciled(&records, token),
             DroneMsg::Snapshot(reply) => {
                 shell.dirty = false;
@@ -389,6 +404,8 @@ impl Shell {
             || self.replies.len() > 0
             || !self.awaiting_boot.is_empty()
             || self.dirty
+            || !self.desk.is_idle()
+            || self.drone.commands().has_open()
             || self.used.elapsed() < idle;
         (!busy).then(|| Box::new(self.drone.snapshot_compact()))
     }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use aerostream_cluster::{ClaimedShard, Ownership};
-use aerostream_domain::DroneSnapshot;
-use aerostream_domain::{BootRecord, DroneId, Epoch, Offset, TelemetryRecord};
+use aerostream_domain::command::CommandRecord;
+use aerostream_domain::{
+    BootRecord, Cause, DroneId, DroneSnapshot, Epoch, JournalEntry, JournalKind, Offset,
+    TelemetryRecord, UtcMicros,
+};
 use aerostream_log::{Append, EventLog, PendingAppend, Topic, encode, encode_record};
 use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record, telemetry_event};
@@ -16,6 +19,7 @@ use crate::config::Config;
 use crate::feed::Hub;
 use crate::mark::MarkTracker;
 use crate::node::Hooks;
+use crate::sessions::SharedSessions;
 
 /// What a shard and all its drones share.
 pub(crate) struct ShardContext {
@@ -26,6 +30,8 @@ pub(crate) struct ShardContext {
     pub marks: MarkTracker,
     /// Who watches which drone.
     pub feeds: Arc<Hub>,
+    /// Which connection holds which drone.
+    pub sessions: SharedSessions,
     pub briefs: Briefs,
     /// Samples acknowledged for the first time, since the start.
     pub acknowledged: AtomicU64,
@@ -88,6 +94,26 @@ impl ShardContext {
         };
         let key = Bytes::copy_from_slice(drone.as_str().as_bytes());
         self.append(Topic::Journal, key, encode(&record))
+    }
+
+    /// What the owner says of a command.
+    pub fn append_command(
+        &self,
+        drone: &DroneId,
+        (at, cause): (UtcMicros, Cause),
+        record: CommandRecord,
+    ) -> PendingAppend {
+        let entry = JournalEntry {
+            epoch: Some(self.claim.epoch),
+            at,
+            cause,
+            kind: JournalKind::Command {
+                drone: drone.clone(),
+                record: Box::new(record),
+            },
+        };
+        let key = Bytes::copy_from_slice(drone.as_str().as_bytes());
+        self.append(Topic::Journal, key, encode(&v1::JournalRecord::from(entry)))
     }
 
     pub fn append_snapshot(&self, drone: &DroneId, snapshot: &DroneSnapshot) -> PendingAppend {

@@ -17,6 +17,7 @@ use crate::admission::Admission;
 use crate::feed::Hub;
 use crate::message::{Ingest, ShardMsg};
 use crate::metrics;
+use crate::sessions::SharedSessions;
 use crate::shard::tally::{Counting, DroneFilter};
 
 /// A batch on its way to its drone's actor.
@@ -143,6 +144,7 @@ pub struct Handle {
     pub(crate) admission: Admission,
     pub(crate) ownership: Ownership,
     pub(crate) feeds: Arc<Hub>,
+    pub(crate) sessions: SharedSessions,
 }
 
 /// How long a question to an actor may take.

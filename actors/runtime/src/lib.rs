@@ -3,15 +3,18 @@
 //! Calls go down (handle, shard, drone), events come up as answers to what a message carried. The
 //! decisions are all in `aerostream-domain`; this crate brings messages, time and the log to them.
 
+pub mod command;
 pub mod config;
 pub mod error;
 pub mod feed;
 pub mod handle;
 pub mod node;
+pub mod sessions;
 pub mod task;
 
 mod admission;
 mod briefs;
+mod clock;
 mod drone_actor;
 mod effects;
 mod guard;
@@ -27,6 +30,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
+pub use command::{CommandConfig, CommandView, Dispatch, EmergencySent, Room};
 pub use config::Config;
 pub use error::ActorsError;
 pub use feed::{Cursor, FeedEvent, FeedSnapshot, Frame, Subscription};
@@ -35,4 +39,5 @@ pub use handle::{
     ShardStatus, Submission, Unavailable,
 };
 pub use node::{Hooks, Node};
+pub use sessions::{Heard, Session, SessionLink, Sessions, Uplink};
 pub use shard::tally::DroneFilter;

@@ -10,6 +10,7 @@ use aerostream_domain::{
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
 use crate::shard::tally::Counting;
@@ -46,11 +47,16 @@ pub(crate) enum ShardMsg {
     /// Counts drones, some at a time.
     Tally(Box<Counting>),
     Status(oneshot::Sender<ShardStatus>),
-    /// Boot records of the shard's journal partition, all below `next`.
+    /// What the shard's journal partition says, all below `next`.
     Journal {
-        boots: Vec<(DroneId, BootRecord)>,
+        told: Vec<(DroneId, JournalTold)>,
         next: Offset,
         done: oneshot::Sender<()>,
+    },
+    /// About commands of one drone.
+    Command {
+        to: To,
+        message: Box<CommandMsg>,
     },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
@@ -80,6 +86,13 @@ pub(crate) enum ShardMsg {
 
 impl ractor::Message for ShardMsg {}
 
+/// What a journal record says of a drone.
+#[derive(Debug, Clone)]
+pub(crate) enum JournalTold {
+    Boot(BootRecord),
+    Command(Told),
+}
+
 /// How a snapshot round ended.
 #[derive(Debug)]
 pub(crate) struct RoundOutcome {
@@ -104,6 +117,7 @@ pub(crate) enum DroneMsg {
     Join(oneshot::Sender<Box<FeedSnapshot>>),
     /// A boot record, read back from the journal.
     Boot(BootRecord),
+    Command(Box<CommandMsg>),
     /// The boot record could not be journalled.
     BootFailed {
         boot: BootId,

@@ -1,5 +1,6 @@
 //! Metrics of the actors.
 
+use aerostream_domain::command::{NotSentReason, Stage};
 use metrics::{counter, gauge};
 
 /// What became of a sample.
@@ -56,4 +57,12 @@ pub(crate) fn feeds(subscribers: usize, drones: usize) {
 
 pub(crate) fn snapshots_written(count: usize) {
     counter!("aerostream_actors_snapshots_total").increment(count as u64);
+}
+
+pub(crate) fn command_stage(stage: Stage) {
+    counter!("aerostream_actors_command_changes_total", "state" => stage.as_str()).increment(1);
+}
+
+pub(crate) fn command_not_sent(reason: NotSentReason) {
+    counter!("aerostream_actors_commands_not_sent_total", "reason" => reason.as_str()).increment(1);
 }

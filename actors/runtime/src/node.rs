@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aerostream_cluster::{ClaimedShard, Ownership};
-use aerostream_domain::{Batch, BootRecord, DroneId, Epoch, Offset, ShardId};
+use aerostream_domain::{Batch, DroneId, Epoch, Offset, ShardId};
 use aerostream_log::{EventLog, LogError, Partition, ReadLimits, Reader, Record, Topic};
 use aerostream_proto::v1;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -22,9 +22,10 @@ use crate::error::ActorsError;
 use crate::feed::Hub;
 use crate::handle::{Handle, ShardTable};
 use crate::mark::MarkTracker;
-use crate::message::{NodeMsg, ShardMsg};
-use crate::recovery::{Recovered, Scope, boot_of, readable, recover};
+use crate::message::{JournalTold, NodeMsg, ShardMsg};
+use crate::recovery::{Recovered, Scope, readable, recover, told_by};
 use crate::restart::Failures;
+use crate::sessions::SharedSessions;
 use crate::shard::{ShardActor, ShardArgs};
 use crate::task::{TaskKind, spawn};
 
@@ -72,6 +73,7 @@ struct Parts {
     ownership: Ownership,
     config: Arc<Config>,
     feeds: Arc<Hub>,
+    sessions: SharedSessions,
     hooks: Hooks,
 }
 
@@ -104,12 +106,14 @@ impl Node {
             admission,
             ownership: ownership.clone(),
             feeds: Arc::new(Hub::new(&config, count)),
+            sessions: SharedSessions::default(),
         };
         let parts = Parts {
             log: Arc::clone(&log),
             ownership,
             config: Arc::new(config),
             feeds: Arc::clone(&handle.feeds),
+            sessions: Arc::clone(&handle.sessions),
             hooks,
         };
         let args = SupervisorArgs {
@@ -260,6 +264,7 @@ impl Supervising {
             config: Arc::clone(&self.parts.config),
             marks: MarkTracker::new(recovered.telemetry_next),
             feeds: Arc::clone(&self.parts.feeds),
+            sessions: Arc::clone(&self.parts.sessions),
             briefs: Briefs::default(),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
@@ -318,7 +323,7 @@ impl Supervising {
     }
 }
 
-/// Brings boot records from the journal to their drones; a record reaches its shard before the next
+/// Brings what the journal says to the drones; a record reaches its shard before the next
 /// is read, so that a shard that is being restarted misses nothing.
 async fn follow_journal(
     log: Arc<dyn EventLog>,
@@ -374,36 +379,37 @@ async fn follow(
             Ok(records) => records,
             Err(source) => return follow_failed(source),
         };
-        let mut by_shard: HashMap<ShardId, (Vec<(DroneId, BootRecord)>, Offset)> = HashMap::new();
+        let mut by_shard: HashMap<ShardId, (Vec<(DroneId, JournalTold)>, Offset)> = HashMap::new();
         for record in &records {
             let shard = ShardId(record.partition.0);
             let after = Offset(record.offset.0 + 1);
-            let (boots, end) = by_shard.entry(shard).or_insert_with(|| (Vec::new(), after));
+            let (told, end) = by_shard.entry(shard).or_insert_with(|| (Vec::new(), after));
             *end = after;
-            match boot_in(record, claimed.entry(shard).or_default()) {
-                Ok(boot) => boots.extend(boot),
+            match told_in(record, claimed.entry(shard).or_default()) {
+                Ok(one) => told.extend(one),
                 Err(error) => return error,
             }
         }
-        for (shard, (boots, end)) in by_shard {
-            bring(handle, shard, boots, end).await;
+        for (shard, (told, end)) in by_shard {
+            bring(handle, shard, told, end).await;
             next.insert(Partition::from(shard), end);
         }
     }
 }
 
-fn boot_in(
+fn told_in(
     record: &Record,
     claimed: &mut Option<Epoch>,
-) -> Result<Option<(DroneId, BootRecord)>, ActorsError> {
-    Ok(readable::<v1::JournalRecord>(record)?.and_then(|journal| boot_of(&journal, claimed)))
+) -> Result<Option<(DroneId, JournalTold)>, ActorsError> {
+    let journal = readable::<v1::JournalRecord>(record)?;
+    Ok(journal.and_then(|journal| told_by(record, journal, claimed)))
 }
 
-async fn bring(handle: &Handle, shard: ShardId, boots: Vec<(DroneId, BootRecord)>, next: Offset) {
+async fn bring(handle: &Handle, shard: ShardId, told: Vec<(DroneId, JournalTold)>, next: Offset) {
     loop {
         let (done, brought) = oneshot::channel();
         let message = ShardMsg::Journal {
-            boots: boots.clone(),
+            told: told.clone(),
             next,
             done,
         };

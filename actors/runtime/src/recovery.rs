@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aerostream_cluster::ClaimedShard;
-use aerostream_domain::DroneSnapshot;
 use aerostream_domain::{
-    BootRecord, Drone, DroneId, Epoch, Limits, Offset, ShardId, TelemetryEntry, TelemetryRecord,
+    BootRecord, Drone, DroneId, DroneSnapshot, Epoch, JournalEntry, JournalKind, Limits, Offset,
+    ShardId, TelemetryEntry, TelemetryRecord,
 };
 use aerostream_log::{
     Append, DecodeError, EventLog, LogError, Partition, ReadLimits, Record, Topic, decode, encode,
@@ -15,9 +15,11 @@ use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record};
 use bytes::Bytes;
 
+use crate::command::Told;
 use crate::effects::{ShardContext, state_key};
 use crate::error::ActorsError;
 use crate::guard::apply_guarded;
+use crate::message::JournalTold;
 
 /// Name of the barrier among the keys of the state topic.
 const BARRIER_NAME: &str = ".barrier";
@@ -270,12 +272,18 @@ impl<'a> Restoring<'a> {
             return Ok(());
         };
         let shard = self.shard(record.partition);
-        let Some((drone, boot)) = boot_of(&journal, &mut shard.claimed) else {
+        let Some((drone, told)) = told_by(record, journal, &mut shard.claimed) else {
             return Ok(());
         };
         if self.wanted(&drone) {
             let known = self.drone(record.partition, &drone);
-            known.drone.learn_boot(boot);
+            match told {
+                JournalTold::Boot(boot) => known.drone.learn_boot(boot),
+                JournalTold::Command(told) => {
+                    let standing = (told.offset, told.at, told.epoch);
+                    known.drone.fold_command(standing, &told.record);
+                }
+            }
             known.changed = true;
         }
         Ok(())
@@ -322,23 +330,52 @@ impl<'a> Restoring<'a> {
     }
 }
 
-/// The boot record in a journal record, if it counts: an owner-written record of another epoch than
-/// the highest claim before it is void.
-pub(crate) fn boot_of(
-    journal: &v1::JournalRecord,
+/// What a journal record says of a drone, if it counts: an owner-written record of another epoch
+/// than the highest claim before it is void.
+pub(crate) fn told_by(
+    record: &Record,
+    journal: v1::JournalRecord,
     claimed: &mut Option<Epoch>,
-) -> Option<(DroneId, BootRecord)> {
+) -> Option<(DroneId, JournalTold)> {
     let epoch = journal.epoch.map(Epoch::from);
     match &journal.kind {
         Some(journal_record::Kind::Claim(_)) => {
             *claimed = (*claimed).max(epoch);
-            None
+            return None;
         }
         Some(journal_record::Kind::Boot(boot)) if epoch == *claimed => {
             let drone = DroneId::parse(&journal.drone_id).ok()?;
-            Some((drone, BootRecord::try_from(*boot).ok()?))
+            let boot = BootRecord::try_from(*boot).ok()?;
+            return Some((drone, JournalTold::Boot(boot)));
         }
-        _ => None,
+        Some(journal_record::Kind::Boot(_)) | None => return None,
+        Some(_) if epoch.is_some() && epoch != *claimed => return None,
+        Some(_) => {}
+    }
+    match JournalEntry::try_from(journal) {
+        Ok(JournalEntry {
+            epoch,
+            at,
+            kind:
+                JournalKind::Command {
+                    drone,
+                    record: what,
+                },
+            ..
+        }) => {
+            let told = Told {
+                offset: record.offset,
+                at,
+                epoch,
+                record: what,
+            };
+            Some((drone, JournalTold::Command(told)))
+        }
+        Ok(_) => None,
+        Err(refusal) => {
+            unreadable(record, &refusal.to_string());
+            None
+        }
     }
 }
 

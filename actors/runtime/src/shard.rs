@@ -1,5 +1,6 @@
 //! The supervisor of one shard's drones: wakes, passivates, restarts and snapshots them.
 
+mod commands;
 mod round;
 pub(crate) mod tally;
 
@@ -7,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aerostream_domain::{BootRecord, Drone, DroneId, Offset};
+use aerostream_domain::{Drone, DroneId, Offset};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use self::commands::Index;
 use crate::briefs::Place;
 use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
@@ -42,6 +44,7 @@ pub(crate) struct Shard {
     context: Arc<ShardContext>,
     started: Instant,
     slots: Slots,
+    index: Index,
     journal_next: Offset,
     /// Drones whose snapshot is still owed, beside those that the tracker names.
     owed: Vec<DroneId>,
@@ -64,6 +67,7 @@ impl Actor for ShardActor {
     ) -> Result<Shard, ActorProcessingErr> {
         let ShardArgs { context, recovered } = args;
         let (mut slots, mut owed) = (Slots::default(), Vec::new());
+        let mut index = Index::default();
         for (id, known) in recovered.drones {
             if known.changed {
                 owed.push(id.clone());
@@ -73,6 +77,7 @@ impl Actor for ShardActor {
             }
             let place = context.briefs.add();
             context.briefs.renew(place, known.drone.live());
+            index.learn(&known.drone);
             slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
         }
         myself.send_interval(TICK, || ShardMsg::Tick);
@@ -85,6 +90,7 @@ impl Actor for ShardActor {
             context,
             started: now,
             slots,
+            index,
             journal_next: recovered.journal_next,
             owed,
             round_running: false,
@@ -120,11 +126,15 @@ impl Actor for ShardActor {
             }
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
-            ShardMsg::Journal { boots, next, done } => {
-                shard.journal(&myself, boots, next).await?;
+            ShardMsg::Journal { told, next, done } => {
+                shard.journal(&myself, told, next).await?;
                 let _ = done.send(());
             }
-            ShardMsg::Tick => shard.tick(&myself),
+            ShardMsg::Command { to, message } => shard.command(&myself, to, *message).await?,
+            ShardMsg::Tick => {
+                shard.wake_commanded(&myself).await?;
+                shard.tick(&myself);
+            }
             ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
             ShardMsg::Passivated { drone, snapshot } => {
                 let state = snapshot.map(|snapshot| encode_passive(&snapshot));
@@ -294,19 +304,6 @@ impl Shard {
             appends_open: self.context.marks.open(),
             mark: self.mark,
         }
-    }
-
-    async fn journal(
-        &mut self,
-        myself: &ActorRef<ShardMsg>,
-        boots: Vec<(DroneId, BootRecord)>,
-        next: Offset,
-    ) -> Result<(), ActorProcessingErr> {
-        for (drone, boot) in boots {
-            self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
-        }
-        self.journal_next = self.journal_next.max(next);
-        Ok(())
     }
 
     fn tick(&mut self, myself: &ActorRef<ShardMsg>) {
@@ -486,7 +483,7 @@ fn refuse_while_failed(message: DroneMsg) -> Option<DroneMsg> {
                 .send(IngestOutcome::Retry(Unavailable::NotOwner { reason }));
             None
         }
-        DroneMsg::Boot(_) | DroneMsg::Reconciled { .. } => Some(message),
+        DroneMsg::Boot(_) | DroneMsg::Reconciled { .. } | DroneMsg::Command(_) => Some(message),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod commands;
 mod faults;
 mod feed;
 mod lifecycle;

@@ -30,6 +30,10 @@ fn kind() -> impl Strategy<Value = JournalKind> {
         strategies::claim().prop_map(JournalKind::Claim),
         (strategies::drone(), strategies::boot())
             .prop_map(|(drone, record)| JournalKind::Boot { drone, record }),
+        (strategies::drone(), super::commands::record()).prop_map(|(drone, record)| {
+            let record = Box::new(record);
+            JournalKind::Command { drone, record }
+        }),
     ]
 }
 

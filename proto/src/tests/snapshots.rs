@@ -95,8 +95,9 @@ prop_compose! {
         live in live(),
         applied in option::of(any::<u64>().prop_map(Offset)),
         windows in vec(window(), 0..3),
+        commands in super::commands::ledger(),
     ) -> DroneSnapshot {
-        DroneSnapshot { drone, boots, boots_forgotten, live, applied, windows }
+        DroneSnapshot { drone, boots, boots_forgotten, live, applied, windows, commands }
     }
 }
 

@@ -22,6 +22,7 @@ impl Lane {
             }
             LinkEvent::Down => self.fall_back(now_us),
             LinkEvent::Answer(result) => self.answer(now_us, &result),
+            LinkEvent::Command(down) => self.commanded(now_us, *down),
             LinkEvent::Failed {
                 batch_id,
                 code,

@@ -35,7 +35,7 @@ impl Lane {
         has_batch && (self.draining || !self.is_cut_off(index, run_us))
     }
 
-    fn is_cut_off(&self, index: u32, run_us: i64) -> bool {
+    pub(super) fn is_cut_off(&self, index: u32, run_us: i64) -> bool {
         let drone = &self.drones[index as usize];
         let scenario = &self.settings.scenario;
         drone.cut_off

@@ -139,9 +139,12 @@ async fn receive_all(
     loop {
         match replies.message().await {
             Ok(Some(reply)) => {
-                if let Some(stream_reply::Kind::Result(result)) = reply.kind
-                    && events.send(LinkEvent::Answer(result)).await.is_err()
-                {
+                let event = match reply.kind {
+                    Some(stream_reply::Kind::Result(result)) => LinkEvent::Answer(result),
+                    Some(stream_reply::Kind::Command(down)) => LinkEvent::Command(Box::new(down)),
+                    None => continue,
+                };
+                if events.send(event).await.is_err() {
                     return "nobody listens".to_owned();
                 }
             }

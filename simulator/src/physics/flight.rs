@@ -1,6 +1,7 @@
 //! One aircraft's working day: wait, climb, fly its waypoints, come back, land, get a fresh pack.
 
 mod mission;
+mod orders;
 
 use super::atmosphere::{density, temperature_degc};
 use super::battery::{Battery, Pack};
@@ -13,6 +14,7 @@ use super::vector::{Vec3, wrapped};
 use super::wind::{Climate, Wind};
 
 pub use mission::{Event, Mission, Phase};
+pub use orders::Refused;
 
 /// What kind of aircraft it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +78,8 @@ const AVIONICS_W: f64 = 12.0;
 /// Power of the electronics while standing by, watts.
 const STANDBY_W: f64 = 4.0;
 const AIR_LASTS_S: f64 = 1.0;
+/// Fastest fall of an aircraft without propulsion.
+const FALL_M_S_MAX: f64 = 25.0;
 /// How far home may be when it turns to descending, m.
 const HOME_REACHED_M: f64 = 2.0;
 
@@ -183,6 +187,9 @@ impl Flight {
             self.wind.step(dt_s, position.up, airspeed, &mut self.noise);
             AVIONICS_W + self.fly(dt_s)
         } else {
+            if self.mission.phase == Phase::Terminated {
+                self.fall(dt_s);
+            }
             STANDBY_W
         };
         self.battery.draw(power_w, dt_s, self.air.temperature_degc);
@@ -210,6 +217,35 @@ impl Flight {
         };
         self.touch_ground();
         power_w
+    }
+
+    /// Where the nose points, radians from north.
+    #[must_use]
+    pub fn facing_rad(&self) -> f64 {
+        match &self.body {
+            Body::Multirotor(quad) => quad.yaw_rad,
+            Body::FixedWing(wing) => wing.heading_rad,
+        }
+    }
+
+    /// Without propulsion: down, ever faster until the air holds it.
+    fn fall(&mut self, dt_s: f64) {
+        let (position, velocity) = match &mut self.body {
+            Body::Multirotor(quad) => (&mut quad.position, &mut quad.velocity),
+            Body::FixedWing(wing) => (&mut wing.position, &mut wing.velocity),
+        };
+        if position.up <= 0.0 {
+            *velocity = Vec3::default();
+            return;
+        }
+        let slowed = (1.0 - 0.3 * dt_s).max(0.0);
+        let up = (velocity.up - 9.81 * dt_s).max(-FALL_M_S_MAX);
+        *velocity = Vec3::new(velocity.north * slowed, velocity.east * slowed, up);
+        *position = Vec3::new(
+            position.north + velocity.north * dt_s,
+            position.east + velocity.east * dt_s,
+            (position.up + up * dt_s).max(0.0),
+        );
     }
 
     fn touch_ground(&mut self) {
@@ -240,10 +276,7 @@ impl Flight {
             home_m: home.horizontal(),
             soc: self.battery.soc(),
             return_soc: self.start.return_soc,
-            facing: match &self.body {
-                Body::Multirotor(quad) => quad.yaw_rad,
-                Body::FixedWing(wing) => wing.heading_rad,
-            },
+            facing: self.facing_rad(),
         };
         self.mission.decide(facts, &mut self.noise);
         if self.mission.take_swap() {
@@ -262,13 +295,31 @@ fn toward(offset: Vec3, speed_m_s: f64, climb_m_s: f64) -> Vec3 {
     Vec3::new(offset.north * share, offset.east * share, climb_m_s)
 }
 
+/// Along a circle around a centre seen at an offset; what it is off the circle it corrects.
+fn around(to_centre: Vec3, mission: &Mission, climb_m_s: f64) -> Vec3 {
+    let (radius_m, speed_m_s) = (mission.radius_m(), mission.speed_m_s());
+    let distance_m = to_centre.horizontal();
+    if distance_m < 1e-6 {
+        return Vec3::new(speed_m_s, 0.0, climb_m_s);
+    }
+    let (north, east) = (to_centre.north / distance_m, to_centre.east / distance_m);
+    let turn = radius_m.signum();
+    // Clockwise as seen from above the centre is to the right.
+    let inward = (0.5 * (distance_m - radius_m.abs())).clamp(-speed_m_s, speed_m_s);
+    let along = (speed_m_s * speed_m_s - inward * inward).max(0.0).sqrt();
+    Vec3::new(
+        inward * north + along * turn * east,
+        inward * east - along * turn * north,
+        climb_m_s,
+    )
+}
+
 fn multirotor_order(quad: &Multirotor, mission: &Mission) -> multirotor::Order {
-    const CRUISE_M_S: f64 = 10.0;
     const CLIMB_M_S: f64 = 3.0;
     const SINK_M_S: f64 = 1.5;
     let target = mission.target();
     let offset = target - quad.position;
-    let speed = approach_speed_m_s(offset.horizontal(), CRUISE_M_S);
+    let speed = approach_speed_m_s(offset.horizontal(), mission.speed_m_s());
     let hold = approach_speed_m_s(offset.horizontal(), 2.0);
     let level = (0.8 * offset.up).clamp(-SINK_M_S, CLIMB_M_S);
     let height = quad.position.up;
@@ -277,7 +328,8 @@ fn multirotor_order(quad: &Multirotor, mission: &Mission) -> multirotor::Order {
             let gentle = if height < 5.0 { 1.5 } else { CLIMB_M_S };
             toward(offset, hold, (0.8 * offset.up).clamp(0.5, gentle))
         }
-        Phase::Cruise | Phase::Return => toward(offset, speed, level),
+        Phase::Cruise | Phase::Return | Phase::Goto => toward(offset, speed, level),
+        Phase::Orbit => around(offset, mission, level),
         Phase::Descend => toward(offset, hold, -SINK_M_S),
         Phase::Land => {
             let sink = match height {
@@ -290,7 +342,10 @@ fn multirotor_order(quad: &Multirotor, mission: &Mission) -> multirotor::Order {
         _ => toward(offset, hold, level),
     };
     // Close to a point its bearing turns quickly and says nothing.
-    let aims = matches!(mission.phase, Phase::Turn | Phase::Cruise | Phase::Return);
+    let aims = matches!(
+        mission.phase,
+        Phase::Turn | Phase::Cruise | Phase::Return | Phase::Goto | Phase::Orbit
+    );
     let yaw_rad = if aims && offset.horizontal() > 5.0 {
         offset.bearing()
     } else {
@@ -316,6 +371,7 @@ fn wing_order(wing: &FixedWing, mission: &Mission) -> fixed_wing::Order {
             },
         ),
         Phase::Descend => (circle, 13.0, -1.5),
+        Phase::Hold | Phase::Orbit => (circle, frame.airspeed_trim_m_s, level),
         Phase::Land => {
             let sink = if wing.position.up < 3.0 { 0.4 } else { 1.2 };
             (mission.heading_rad(), 11.0, -sink)

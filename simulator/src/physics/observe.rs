@@ -186,14 +186,21 @@ fn state(flight: &Flight) -> State {
         Phase::Turn | Phase::Cruise => (FlightMode::Mission, 4),
         Phase::Return => (FlightMode::ReturnToLaunch, 5),
         Phase::Descend | Phase::Land | Phase::Landed => (FlightMode::Land, 6),
+        Phase::Hold | Phase::Goto => (FlightMode::Hold, 3),
+        Phase::Orbit => (FlightMode::Orbit, 3),
+        Phase::Terminated => (FlightMode::Other, 0),
     };
     let landed = match phase {
         Phase::Takeoff => LandedState::TakingOff,
         Phase::Turn | Phase::Cruise | Phase::Return => LandedState::InAir,
+        Phase::Hold | Phase::Goto | Phase::Orbit => LandedState::InAir,
+        Phase::Terminated if flight.position().up > 0.0 => LandedState::InAir,
         Phase::Descend | Phase::Land => LandedState::Landing,
         _ => LandedState::OnGround,
     };
-    let status = if !phase.is_armed() {
+    let status = if phase == Phase::Terminated {
+        SystemStatus::FlightTermination
+    } else if !phase.is_armed() {
         SystemStatus::Standby
     } else if flight.battery.soc() < 0.05 {
         SystemStatus::Emergency

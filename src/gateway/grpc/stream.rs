@@ -18,6 +18,7 @@ use super::status::to_status;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Caller;
+use crate::gateway::command::downlink::{Downlink, read_answer};
 use crate::gateway::ingest::{BatchOutcome, Fate, Incoming};
 use crate::gateway::metrics::{self, Door};
 use crate::gateway::state::Gateway;
@@ -36,6 +37,8 @@ pub(super) fn replies(
     let session = Session {
         registry: gateway.registry().position(),
         under_way: FuturesUnordered::new(),
+        answers: FuturesUnordered::new(),
+        downlink: Downlink::open(Arc::clone(&gateway)),
         requests,
         gateway,
         caller,
@@ -44,7 +47,10 @@ pub(super) fn replies(
     let next = async |session: Option<Session>| {
         let mut session = session?;
         match session.next().await {
-            Ok(Some(outcome)) => Some((Ok(reply(outcome)), Some(session))),
+            Ok(Some(kind)) => {
+                let reply = v1::StreamReply { kind: Some(kind) };
+                Some((Ok(reply), Some(session)))
+            }
             Ok(None) => None,
             // The status is the last thing that the stream says.
             Err(status) => Some((Err(status), None)),
@@ -61,6 +67,9 @@ struct Session {
     caller: Arc<Caller>,
     requests: Streaming<v1::StreamRequest>,
     under_way: FuturesUnordered<BoxFuture<'static, BatchOutcome>>,
+    /// What drones said of commands, on its way into the journal.
+    answers: FuturesUnordered<BoxFuture<'static, Result<(), Problem>>>,
+    downlink: Downlink,
     registry: watch::Receiver<Position>,
     /// False once the sender has said all.
     sending: bool,
@@ -72,22 +81,24 @@ impl Drop for Session {
     }
 }
 
-fn reply(outcome: BatchOutcome) -> v1::StreamReply {
-    v1::StreamReply {
-        kind: Some(stream_reply::Kind::Result(outcome.into())),
-    }
-}
-
 impl Session {
-    /// The next result; `None` when the sender has said all and everything is answered.
-    async fn next(&mut self) -> Result<Option<BatchOutcome>, Status> {
+    /// The next thing to say; `None` when the sender has said all and everything is answered.
+    async fn next(&mut self) -> Result<Option<stream_reply::Kind>, Status> {
         loop {
-            if !self.sending && self.under_way.is_empty() {
+            if !self.sending && self.under_way.is_empty() && self.answers.is_empty() {
                 return Ok(None);
             }
-            let has_room = self.under_way.len() < self.gateway.config.grpc.stream_batches_max;
+            let under_way = self.under_way.len() + self.answers.len();
+            let has_room = under_way < self.gateway.config.grpc.stream_batches_max;
             tokio::select! {
-                Some(outcome) = self.under_way.next() => return Ok(Some(outcome)),
+                Some(outcome) = self.under_way.next() => {
+                    return Ok(Some(stream_reply::Kind::Result(outcome.into())));
+                }
+                down = self.downlink.next(), if self.sending => {
+                    return Ok(Some(stream_reply::Kind::Command(down)));
+                }
+                // What is not durable comes again when the owner sends the command again.
+                Some(_) = self.answers.next() => {}
                 request = self.requests.message(), if self.sending && has_room => {
                     match request? {
                         Some(request) => self.take(request)?,
@@ -100,18 +111,40 @@ impl Session {
         }
     }
 
-    fn recheck(&self) -> Result<(), Status> {
+    fn recheck(&mut self) -> Result<(), Status> {
+        self.downlink.judge_again();
         let judged = self.gateway.recheck(&self.caller.principal);
         judged.map_err(to_status)
     }
 
-    fn take(&self, request: v1::StreamRequest) -> Result<(), Status> {
-        let Some(stream_request::Kind::Batch(batch)) = request.kind else {
-            let detail = "must be given; the message is empty or of a newer version";
-            return Err(to_status(
-                Problem::new(ErrorCode::Malformed, detail).at("batch"),
-            ));
-        };
+    fn take(&mut self, request: v1::StreamRequest) -> Result<(), Status> {
+        match request.kind {
+            Some(stream_request::Kind::Batch(batch)) => self.take_batch(batch),
+            Some(stream_request::Kind::Answer(answer)) => {
+                self.take_answer(answer).map_err(to_status)
+            }
+            None => {
+                let detail = "must be given; the message is empty or of a newer version";
+                let problem = Problem::new(ErrorCode::Malformed, detail);
+                Err(to_status(problem.at("batch")))
+            }
+        }
+    }
+
+    fn take_answer(&mut self, answer: v1::CommandAnswer) -> Result<(), Problem> {
+        let judged = read_answer(answer)?;
+        if !self.downlink.holds(&judged.drone) {
+            let detail = "the drone has not sent a batch on this stream";
+            return Err(Problem::new(ErrorCode::Forbidden, detail).at("answer.drone_id"));
+        }
+        let gateway = Arc::clone(&self.gateway);
+        let answered = async move { gateway.drone_answered(judged).await };
+        self.answers.push(Box::pin(answered));
+        Ok(())
+    }
+
+    fn take_batch(&mut self, batch: v1::Batch) -> Result<(), Status> {
+        self.downlink.heard_batch(&self.caller.principal, &batch);
         let mut permit = self.gateway.permit(&self.caller);
         let entered = permit
             .grow(batch.encoded_len())

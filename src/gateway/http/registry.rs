@@ -124,7 +124,7 @@ fn unwritten(error: &WriteError) -> Problem {
     }
 }
 
-async fn read<T: DeserializeOwned>(
+pub(super) async fn read<T: DeserializeOwned>(
     gateway: &Gateway,
     caller: &Caller,
     headers: &HeaderMap,

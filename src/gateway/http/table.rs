@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
-use super::{dead_letters, probe, read, registry, summary, telemetry};
+use super::{commands as given, dead_letters, probe, read, registry, summary, telemetry};
 use crate::gateway::{graphql, ws};
 
 /// Every route, in the order in which it is told about.
@@ -13,6 +13,7 @@ use crate::gateway::{graphql, ws};
 pub fn routes() -> Vec<Route> {
     let groups = [
         drones(),
+        commands(),
         fleets(),
         letters(),
         probes(),
@@ -35,6 +36,26 @@ fn drones() -> Vec<Route> {
         Route::get(ONE, read::drone, about::drones::live),
         Route::get(PAST, read::past, about::drones::past),
         Route::post(RETIRE, registry::retire, about::drones::retire),
+    ]
+}
+
+fn commands() -> Vec<Route> {
+    const OF_DRONE: &str = "/api/v1/drones/{id}/commands";
+    const NEXT: &str = "/api/v1/drones/{id}/commands/next";
+    const ANSWER: &str = "/api/v1/drones/{id}/commands/{command}/answer";
+    const MANY: &str = "/api/v1/commands";
+    const ONE: &str = "/api/v1/commands/{id}";
+    const CANCEL: &str = "/api/v1/commands/{id}/cancel";
+    const CONFIRM: &str = "/api/v1/commands/{id}/confirm";
+    vec![
+        Route::post(OF_DRONE, given::give, about::commands::give),
+        Route::get(OF_DRONE, given::list, about::commands::list),
+        Route::post(MANY, given::give_many, about::commands::give_many),
+        Route::get(ONE, given::show, about::commands::show),
+        Route::post(CANCEL, given::cancel, about::commands::cancel),
+        Route::post(CONFIRM, given::confirm, about::commands::confirm),
+        Route::get(NEXT, given::next, about::commands::next),
+        Route::post(ANSWER, given::answer, about::commands::answer),
     ]
 }
 

@@ -179,7 +179,7 @@ fn upward(batch: v1::Batch) -> v1::StreamRequest {
 fn result(reply: v1::StreamReply) -> v1::BatchResult {
     match reply.kind {
         Some(stream_reply::Kind::Result(result)) => result,
-        None => panic!("a reply of no kind"),
+        other => panic!("no result but {other:?}"),
     }
 }
 

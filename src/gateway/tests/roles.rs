@@ -16,7 +16,78 @@ const ENROL: &str = r#"{"drone_id":"new","fleet_id":"red"}"#;
 const ENROL_BLUE: &str = r#"{"drone_id":"new-2","fleet_id":"blue"}"#;
 const REVOKE: &str = r#"{"token_id":"abc","expires":4000000000}"#;
 
+const HOLD: &str = r#"{"command":"hold"}"#;
+const HOLD_ALL: &str = r#"{"drone_ids":["alpha"],"command":"hold"}"#;
+const ACCEPTED: &str = r#"{"outcome":"accepted"}"#;
+const DIGEST: &str = r#"{"digest":"0123456789abcdef"}"#;
+
 const LINES: &[Line] = &[
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/commands",
+        HOLD,
+        [403, 403, 403, 202, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/bravo/commands",
+        HOLD,
+        [403, 403, 403, 404, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/commands",
+        "",
+        [200, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo/commands",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/commands",
+        HOLD_ALL,
+        [403, 403, 403, 202, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/commands/0000-00000000000000000000000000000000",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/commands/0000-00000000000000000000000000000000/cancel",
+        "",
+        [403, 403, 403, 404, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/commands/0000-00000000000000000000000000000000/confirm",
+        DIGEST,
+        [403, 403, 403, 404, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/commands/next?boot=1&boot_clock_us=1",
+        "",
+        [200, 200, 403, 403, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo/commands/next?boot=1&boot_clock_us=1",
+        "",
+        [404, 404, 403, 403, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/commands/0000-00000000000000000000000000000000/answer",
+        ACCEPTED,
+        [200, 200, 403, 403, 403, 401],
+    ),
     (Method::GET, "/", "", [200; 6]),
     (Method::GET, "/healthz", "", [200; 6]),
     (Method::GET, "/readyz", "", [200; 6]),

@@ -4,6 +4,11 @@
 //! is `{"type":"result","results":[...]}`, one result per batch, as the REST door words them. A
 //! binary message is a protobuf `StreamRequest`; its answer is a binary `StreamReply`. Answers come
 //! as they are known, not in the order of the messages: `batch_id` tells which is which.
+//!
+//! A command for a drone that sent a batch here comes as a binary `StreamReply` if the drone's
+//! newest message was binary, else as `{"type":"command","command":{...}}`. What the drone says of
+//! it is a binary `StreamRequest`, or `{"command_answer":{"drone_id":...,"command_id":...,
+//! "outcome":"accepted"}}`; nothing is answered to that.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -18,17 +23,19 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 
 use super::frame::json;
 use super::opening::{Opening, Session};
 use super::socket::{End, Heard, Socket};
 use crate::error::{ErrorCode, Problem};
+use crate::gateway::command::downlink::{Downlink, read_answer};
 use crate::gateway::dead_letter::{Content, Encoding, Letter};
 use crate::gateway::http::Shared;
 use crate::gateway::http::problem::Refusal;
 use crate::gateway::ingest::{BatchOutcome, Fate, Incoming, may_send};
+use crate::gateway::json::command::{DownReply, SaidAnswer};
 use crate::gateway::json::reply::BatchReply;
 use crate::gateway::json::request::{Shape, read};
 use crate::gateway::limit::Permit;
@@ -45,6 +52,9 @@ pub(super) async fn open(State(gateway): Shared, opening: Opening) -> Result<Res
         async move |session: Session, mut socket| {
             let uplink = Uplink {
                 under_way: FuturesUnordered::new(),
+                answers: FuturesUnordered::new(),
+                downlink: Downlink::open(Arc::clone(&session.gateway)),
+                speaks_binary: false,
                 last: None,
                 session,
             };
@@ -57,8 +67,26 @@ pub(super) async fn open(State(gateway): Shared, opening: Opening) -> Result<Res
 struct Uplink {
     session: Session,
     under_way: FuturesUnordered<BoxFuture<'static, Message>>,
+    /// What drones said of commands, on its way into the journal.
+    answers: FuturesUnordered<BoxFuture<'static, Result<(), Problem>>>,
+    downlink: Downlink,
+    /// Whether the newest message was binary.
+    speaks_binary: bool,
     /// Why nothing more is read; told when everything is answered.
     last: Option<End>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    r#type: &'static str,
+    command: DownReply,
+}
+
+/// What a drone says of a command, in JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    command_answer: SaidAnswer,
 }
 
 #[derive(Serialize)]
@@ -112,16 +140,27 @@ impl Uplink {
                 return Err(end);
             }
             let reads = self.last.is_none();
-            let has_room = self.under_way.len() < gateway.config.ws.messages_in_flight_max;
+            let under_way = self.under_way.len() + self.answers.len();
+            let has_room = under_way < gateway.config.ws.messages_in_flight_max;
             tokio::select! {
                 Some(answer) = self.under_way.next() => socket.send(answer).await?,
+                down = self.downlink.next(), if reads => {
+                    if let Some(message) = self.command(down) {
+                        socket.send(message).await?;
+                    }
+                }
+                // What is not durable comes again when the owner sends the command again.
+                Some(_) = self.answers.next() => {}
                 heard = socket.hear(), if reads && has_room => self.take(heard).await?,
                 _ = asking.tick(), if reads && has_room => socket.ask().await?,
                 () = &mut expired, if reads => {
                     let expired = Problem::new(ErrorCode::Unauthenticated, "the token expired");
                     self.last = Some(expired.into());
                 }
-                Ok(()) = registry.changed() => gateway.recheck(&caller.principal)?,
+                Ok(()) = registry.changed() => {
+                    self.downlink.judge_again();
+                    gateway.recheck(&caller.principal)?;
+                }
                 () = &mut stopping, if reads => self.last = Some(End::Stopping),
             }
         }
@@ -129,8 +168,14 @@ impl Uplink {
 
     async fn take(&mut self, heard: Heard) -> Result<(), End> {
         match heard {
-            Heard::Text(text) => self.take_text(Bytes::from(text)).await,
-            Heard::Binary(bytes) => self.take_binary(bytes).await,
+            Heard::Text(text) => {
+                self.speaks_binary = false;
+                self.take_text(Bytes::from(text)).await;
+            }
+            Heard::Binary(bytes) => {
+                self.speaks_binary = true;
+                self.take_binary(bytes).await;
+            }
             Heard::Alive => {}
             Heard::Closed => return Err(End::Gone),
             Heard::Broken(problem) => self.last = Some(problem.into()),
@@ -145,13 +190,52 @@ impl Uplink {
         Ok(permit)
     }
 
+    /// A command in the words that the drone speaks.
+    fn command(&self, down: v1::DownCommand) -> Option<Message> {
+        if self.speaks_binary {
+            let kind = Some(stream_reply::Kind::Command(down));
+            let bytes = prost::Message::encode_to_vec(&v1::StreamReply { kind });
+            return Some(Message::Binary(bytes.into()));
+        }
+        let told = Told {
+            r#type: "command",
+            command: DownReply::of(down)?,
+        };
+        Some(Message::Text(json(&told).into()))
+    }
+
+    fn take_answer(&mut self, answer: v1::CommandAnswer) {
+        let judged = read_answer(answer).and_then(|judged| {
+            if self.downlink.holds(&judged.drone) {
+                return Ok(judged);
+            }
+            let detail = "the drone has not sent a batch on this WebSocket";
+            Err(Problem::new(ErrorCode::Forbidden, detail).at("answer.drone_id"))
+        });
+        match judged {
+            Ok(judged) => {
+                let gateway = Arc::clone(&self.session.gateway);
+                let answered = async move { gateway.drone_answered(judged).await };
+                self.answers.push(Box::pin(answered));
+            }
+            Err(problem) => self.last = Some(problem.into()),
+        }
+    }
+
     async fn take_text(&mut self, body: Bytes) {
+        if let Ok(said) = serde_json::from_slice::<Said>(&body) {
+            return self.take_answer(said.command_answer.into());
+        }
         let entered = self.enter(body.len());
         let request = match read(&body) {
             Ok(request) => request,
             Err(problem) => return self.refuse(problem, body, Encoding::Json).await,
         };
         let (shape, batches) = (request.shape, request.batches);
+        let principal = &self.session.caller.principal;
+        for incoming in &batches {
+            self.downlink.heard_batch(principal, &incoming.batch);
+        }
         let permit = match entered {
             Ok(permit) => permit,
             Err(problem) => {
@@ -175,6 +259,7 @@ impl Uplink {
         let request = <v1::StreamRequest as prost::Message>::decode(bytes.clone());
         let batch = match request.map(|request| request.kind) {
             Ok(Some(stream_request::Kind::Batch(batch))) => batch,
+            Ok(Some(stream_request::Kind::Answer(answer))) => return self.take_answer(answer),
             other => {
                 let detail = match other {
                     Err(error) => error.to_string(),
@@ -186,6 +271,8 @@ impl Uplink {
                 return self.refuse(problem, bytes, Encoding::Protobuf).await;
             }
         };
+        let principal = &self.session.caller.principal;
+        self.downlink.heard_batch(principal, &batch);
         let incoming = Incoming::of_wire(batch);
         let permit = match entered {
             Ok(permit) => permit,

@@ -4,6 +4,7 @@ use super::boot::Boots;
 use super::live::LiveState;
 use super::window::{Fingerprint, Window, Windows};
 use super::{Drone, Limits};
+use crate::command::Ledger;
 use crate::ids::{BootId, DroneId, Offset, Seq};
 use crate::sample::BootRecord;
 
@@ -20,6 +21,7 @@ pub struct DroneSnapshot {
     pub applied: Option<Offset>,
     /// Least recently used first; may be left out, then repeats count as absent.
     pub windows: Vec<WindowSnapshot>,
+    pub commands: Ledger,
 }
 
 /// The durable sequence numbers of one boot.
@@ -64,6 +66,7 @@ impl Drone {
             live: self.live.clone(),
             applied: self.applied,
             windows: Vec::new(),
+            commands: self.commands.clone(),
         }
     }
 
@@ -86,6 +89,7 @@ impl Drone {
             windows,
             live: snapshot.live,
             applied: snapshot.applied,
+            commands: snapshot.commands,
         }
     }
 }

@@ -66,6 +66,11 @@ impl Shard {
         let (mut changed, mut missing) = (Vec::with_capacity(drones.len()), Vec::new());
         for drone in drones {
             let source = match self.slots.get(&drone) {
+                // What waits for a leaving drone is not in its state yet.
+                Some(Slot::Leaving { queue, .. }) if !queue.is_empty() => {
+                    missing.push(drone);
+                    continue;
+                }
                 Some(Slot::Hot { actor, .. } | Slot::Leaving { actor, .. }) => {
                     Source::Actor(actor.clone())
                 }

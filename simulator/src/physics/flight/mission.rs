@@ -1,5 +1,8 @@
 //! What the aircraft does next.
 
+mod ordered;
+
+use self::ordered::Ordered;
 use super::{HOME_REACHED_M, Kind};
 use crate::physics::noise::Noise;
 use crate::physics::vector::{Vec3, wrapped};
@@ -27,6 +30,14 @@ pub enum Phase {
     Landed,
     /// On the ground; the pack is being changed.
     Swap,
+    /// Staying where it was told to.
+    Hold,
+    /// Flying where it was told to.
+    Goto,
+    /// Circling where it was told to.
+    Orbit,
+    /// The propulsion was stopped for good.
+    Terminated,
 }
 
 impl Phase {
@@ -35,7 +46,15 @@ impl Phase {
     pub fn is_flying(self) -> bool {
         matches!(
             self,
-            Self::Takeoff | Self::Turn | Self::Cruise | Self::Return | Self::Descend | Self::Land
+            Self::Takeoff
+                | Self::Turn
+                | Self::Cruise
+                | Self::Return
+                | Self::Descend
+                | Self::Land
+                | Self::Hold
+                | Self::Goto
+                | Self::Orbit
         )
     }
 
@@ -103,6 +122,7 @@ pub struct Mission {
     swap_due: bool,
     complete: bool,
     event: Option<Event>,
+    ordered: Ordered,
 }
 
 impl Mission {
@@ -121,6 +141,7 @@ impl Mission {
             swap_due: false,
             complete: false,
             event: None,
+            ordered: Ordered::default(),
         }
     }
 
@@ -172,13 +193,19 @@ impl Mission {
                 self.event = Some(Event::Armed);
                 self.enter(Phase::Armed, facts.time_s + ARMED_S);
             }
+            Phase::Armed if due && self.ordered.holds => self.rest(facts.time_s),
             Phase::Armed if due => {
                 self.event = Some(Event::Takeoff);
                 self.enter(Phase::Takeoff, 0.0);
             }
             Phase::Takeoff if self.target.up - facts.position.up < 1.0 => {
-                self.aim(facts);
+                if self.ordered.holds {
+                    self.enter(Phase::Hold, 0.0);
+                } else {
+                    self.aim(facts);
+                }
             }
+            Phase::Goto => self.end_order(facts),
             Phase::Turn => self.end_turn(facts),
             Phase::Cruise => self.end_leg(facts),
             Phase::Return => self.end_return(facts),
@@ -190,6 +217,7 @@ impl Mission {
                 self.event = Some(Event::Landed);
                 self.enter(Phase::Landed, facts.time_s + LANDED_S);
             }
+            Phase::Landed if due && self.ordered.holds => self.rest(facts.time_s),
             Phase::Landed if due => self.end_flight(facts, noise),
             Phase::Swap if due => {
                 self.swap_due = true;
@@ -289,6 +317,17 @@ impl Mission {
             self.event = Some(Event::WaypointReached);
             self.current += 1;
             self.aim(facts);
+        }
+    }
+
+    fn end_order(&mut self, facts: Facts) {
+        let offset = self.target - facts.position;
+        let reach = match facts.kind {
+            Kind::Multirotor => HOME_REACHED_M,
+            Kind::FixedWing => 100.0,
+        };
+        if offset.horizontal() < reach && offset.up.abs() < 1.0 {
+            self.enter(Phase::Hold, 0.0);
         }
     }
 

@@ -90,3 +90,82 @@ fn an_empty_battery_brings_it_down_where_it_is() {
     }
     assert!(told.contains(&Event::CriticalBattery) && told.contains(&Event::BatteryChanged));
 }
+
+/// Lives on until something is so; how long that took, seconds.
+fn until(flight: &mut Flight, limit_s: f64, mut holds: impl FnMut(&Flight) -> bool) -> f64 {
+    let from_s = flight.time_s();
+    while !holds(flight) {
+        assert!(
+            flight.time_s() < from_s + limit_s,
+            "never: {:?}",
+            flight.mission.phase
+        );
+        flight.advance(0.1, 0.1);
+    }
+    flight.time_s() - from_s
+}
+
+#[test]
+fn an_operator_flies_it() {
+    use aerostream_domain::command::{Command, Outcome};
+
+    let waiting = Start {
+        wait_s: 1e6,
+        ..start(Kind::Multirotor)
+    };
+    let mut flight = Flight::new(waiting, Noise::new(5, 5));
+    let denied = flight.obey(&Command::Hold {}).unwrap_err();
+    assert_eq!(denied.0, Outcome::Denied, "it is on the ground");
+    flight.obey(&Command::Arm { force: false }).unwrap();
+    let takeoff = Command::Takeoff {
+        altitude_m: 30.0,
+        heading_deg: None,
+    };
+    flight.obey(&takeoff).unwrap();
+    until(&mut flight, 60.0, |it| it.mission.phase == Phase::Hold);
+    assert!((flight.position().up - 30.0).abs() < 2.0);
+
+    let home = flight.start.home;
+    let (latitude_deg, longitude_deg) = home.degrees(200.0, 100.0);
+    let goto = Command::Goto {
+        latitude_deg,
+        longitude_deg,
+        altitude_m: 50.0,
+        speed_m_s: Some(8.0),
+        heading_deg: None,
+    };
+    flight.obey(&goto).unwrap();
+    let took_s = until(&mut flight, 120.0, |it| it.mission.phase == Phase::Hold);
+    assert!(took_s > 20.0, "it took {took_s} s");
+    let there = flight.position() - Vec3::new(200.0, 100.0, 50.0);
+    assert!(there.norm() < 5.0, "{there:?}");
+
+    let orbit = Command::Orbit {
+        latitude_deg,
+        longitude_deg,
+        altitude_m: 50.0,
+        radius_m: 30.0,
+        speed_m_s: None,
+        counter_clockwise: false,
+    };
+    flight.obey(&orbit).unwrap();
+    flight.advance(40.0, 0.1);
+    let off = (flight.position() - Vec3::new(200.0, 100.0, 50.0)).horizontal();
+    assert!((20.0..40.0).contains(&off), "{off}");
+
+    flight.obey(&Command::Return {}).unwrap();
+    until(&mut flight, 300.0, |it| it.mission.phase == Phase::Idle);
+    assert!(flight.position().horizontal() < 5.0);
+    assert!(flight.position().up <= 0.0);
+}
+
+#[test]
+fn terminated_it_falls_and_flies_no_more() {
+    use aerostream_domain::command::Command;
+
+    let mut flight = Flight::new(start(Kind::Multirotor), Noise::new(5, 5));
+    until(&mut flight, 60.0, |it| it.position().up > 20.0);
+    flight.obey(&Command::Terminate {}).unwrap();
+    until(&mut flight, 10.0, |it| it.position().up <= 0.0);
+    assert!(flight.obey(&Command::Arm { force: true }).is_err());
+}

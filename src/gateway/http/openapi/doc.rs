@@ -38,6 +38,8 @@ pub const COMPRESSED: &str =
 pub const READERS: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin];
 /// Those, and the drone itself.
 pub const READERS_AND_DRONE: &[Role] = &[Role::Viewer, Role::Operator, Role::Admin, Role::Drone];
+/// Who commands drones.
+pub const COMMANDERS: &[Role] = &[Role::Operator];
 /// Who changes the registry.
 pub const ADMIN: &[Role] = &[Role::Admin];
 /// Who sends samples.
@@ -141,6 +143,28 @@ impl Doc {
             .example(example);
         self.parameters.push(parameter.build());
         self.refuses(&[ErrorCode::Invalid])
+    }
+
+    /// A header that may be there.
+    pub fn header(mut self, name: &str, about: &str, example: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(about))
+            .schema(Some(text()))
+            .example(Some(example.into()));
+        self.parameters.push(parameter.build());
+        self.refuses(&[ErrorCode::Invalid])
+    }
+
+    /// A parameter behind the question mark that must be there.
+    pub fn needed(self, name: &str, about: &str, schema: RefOr<Schema>, example: Value) -> Self {
+        let mut doc = self.query(name, about, schema, Some(example));
+        if let Some(parameter) = doc.parameters.last_mut() {
+            parameter.required = Required::True;
+        }
+        doc
     }
 
     /// The parameters of a list that is read page by page.

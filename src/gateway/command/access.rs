@@ -1,0 +1,166 @@
+//! Who may give, see, take back and confirm commands.
+
+use std::time::Duration;
+
+use aerostream_actors::CommandView;
+use aerostream_domain::command::{Cancel, CommandId, CommandRecord, Confirm};
+use aerostream_domain::{DroneId, UtcMicros};
+
+use super::{FOLD_WAIT, Wish, no_command, not_durable};
+use crate::clock;
+use crate::error::{ErrorCode, Problem};
+use crate::gateway::auth::{Action, Principal};
+use crate::gateway::ingest::unavailable;
+use crate::gateway::state::{Gateway, allow, no_drone};
+use crate::registry::Credential;
+
+impl Gateway {
+    /// Gives a command to a drone; answered when the wish is durable.
+    ///
+    /// # Errors
+    /// The caller may not, the wish is wrong or too much, or the log did not take it.
+    pub async fn give(&self, principal: &Principal, wish: Wish) -> Result<CommandView, Problem> {
+        let fleet = self.allow_drone(principal, Action::Command, &wish.drone)?;
+        fleet.ok_or_else(no_drone)?;
+        let is_retired = {
+            let registry = self.registry().read();
+            let known = registry.drone(&wish.drone);
+            known.is_some_and(|known| known.entity.credential == Credential::Retired)
+        };
+        if is_retired {
+            let detail = "the drone is retired: nobody commands it any more";
+            return Err(Problem::new(ErrorCode::Retired, detail).at("drone_id"));
+        }
+        self.commands.take(principal, wish).await
+    }
+
+    /// A command that the caller may see; with `seen` at its next change or after `wait`.
+    ///
+    /// # Errors
+    /// There is none, or its owner cannot be asked.
+    pub async fn command(
+        &self,
+        principal: &Principal,
+        id: CommandId,
+        (seen, wait): (Option<UtcMicros>, Duration),
+    ) -> Result<CommandView, Problem> {
+        allow(principal, Action::ReadDrone)?;
+        // Whoever may not see it does not wait for it either.
+        let view = self.commands.known(id).await?;
+        let seen = seen.filter(|_| !wait.is_zero() && !view.entry.is_over());
+        self.visible(principal, &view)?;
+        let Some(seen) = seen else {
+            return Ok(view);
+        };
+        let later = self.behind.drones.command(id, Some(seen), wait).await;
+        let later = later.map_err(|error| unavailable(&error))?;
+        Ok(later.unwrap_or(view))
+    }
+
+    /// A command that the caller may see, when it is over, at the latest after `wait`.
+    ///
+    /// # Errors
+    /// As [`Gateway::command`].
+    pub async fn command_at_its_end(
+        &self,
+        principal: &Principal,
+        id: CommandId,
+        wait: Duration,
+    ) -> Result<CommandView, Problem> {
+        let deadline = clock::monotonic_now() + wait;
+        let mut view = self.command(principal, id, (None, wait)).await?;
+        loop {
+            let left = deadline.saturating_duration_since(clock::monotonic_now());
+            if view.entry.is_over() || left.is_zero() {
+                return Ok(view);
+            }
+            let seen = Some(view.entry.changed);
+            view = self.command(principal, id, (seen, left)).await?;
+        }
+    }
+
+    fn visible(&self, principal: &Principal, view: &CommandView) -> Result<(), Problem> {
+        let allowed = self.allow_drone(principal, Action::ReadDrone, &view.drone);
+        allowed.map(|_| ()).map_err(|_| no_command())
+    }
+
+    /// Every command of a drone within a day, the newest first.
+    ///
+    /// # Errors
+    /// The caller may not see the drone, or its owner cannot be asked.
+    pub async fn commands_of(
+        &self,
+        principal: &Principal,
+        drone: &DroneId,
+    ) -> Result<Vec<CommandView>, Problem> {
+        let fleet = self.allow_drone(principal, Action::ReadDrone, drone)?;
+        fleet.ok_or_else(no_drone)?;
+        let views = self.behind.drones.commands(drone).await;
+        let mut views = views.map_err(|error| unavailable(&error))?;
+        views.reverse();
+        Ok(views)
+    }
+
+    /// Takes a command back; answered when the wish is durable.
+    ///
+    /// # Errors
+    /// As [`Gateway::give`].
+    pub async fn cancel(
+        &self,
+        principal: &Principal,
+        id: CommandId,
+    ) -> Result<CommandView, Problem> {
+        let cancel = CommandRecord::Cancel(Cancel {
+            id,
+            principal: principal.subject.clone(),
+            received: clock::utc_now(),
+        });
+        self.wish_about(principal, id, cancel).await
+    }
+
+    /// Confirms a dangerous command; answered when the wish is durable.
+    ///
+    /// # Errors
+    /// As [`Gateway::give`]; a conflict if the digest is that of another command.
+    pub async fn confirm(
+        &self,
+        principal: &Principal,
+        id: CommandId,
+        digest: u64,
+    ) -> Result<CommandView, Problem> {
+        allow(principal, Action::Command)?;
+        let view = self.commands.known(id).await?;
+        self.visible(principal, &view)?;
+        if view.entry.intent.command.digest() != digest {
+            let detail = "is the digest of another command";
+            return Err(Problem::new(ErrorCode::Conflict, detail).at("digest"));
+        }
+        let confirm = CommandRecord::Confirm(Confirm {
+            id,
+            principal: principal.subject.clone(),
+            received: clock::utc_now(),
+            digest,
+        });
+        self.wish_about(principal, id, confirm).await
+    }
+
+    async fn wish_about(
+        &self,
+        principal: &Principal,
+        id: CommandId,
+        record: CommandRecord,
+    ) -> Result<CommandView, Problem> {
+        allow(principal, Action::Command)?;
+        let view = self.commands.known(id).await?;
+        self.visible(principal, &view)?;
+        if view.entry.is_over() {
+            return Ok(view);
+        }
+        let appended = self.commands.append(&view.drone, record, false).await;
+        appended.map_err(|unwritten| not_durable(id, unwritten))?;
+        // The owner folds it within moments; what it is then is worth more than what it was.
+        let seen = Some(view.entry.changed);
+        let after = self.behind.drones.command(id, seen, FOLD_WAIT).await;
+        Ok(after.ok().flatten().unwrap_or(view))
+    }
+}
