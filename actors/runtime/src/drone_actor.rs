@@ -389,6 +389,7 @@ impl Shell {
             || self.replies.len() > 0
             || !self.awaiting_boot.is_empty()
             || self.dirty
+            || self.teller.is_reading_back()
             || self.used.elapsed() < idle;
         (!busy).then(|| Box::new(self.drone.snapshot_compact()))
     }
