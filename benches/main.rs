@@ -36,7 +36,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "memory",
     "history",
     "end_to_end",

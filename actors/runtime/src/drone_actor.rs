@@ -406,6 +406,7 @@ impl Shell {
             || self.dirty
             || !self.desk.is_idle()
             || self.drone.commands().has_open()
+            || self.teller.is_reading_back()
             || self.used.elapsed() < idle;
         (!busy).then(|| Box::new(self.drone.snapshot_compact()))
     }

@@ -5,7 +5,7 @@
 
 mod hub;
 mod subscription;
-mod teller;
+pub(crate) mod teller;
 
 use std::sync::{Arc, OnceLock};
 

@@ -58,6 +58,7 @@ struct Inner {
     faults: HashMap<Topic, VecDeque<(Fault, usize)>>,
     held: HashMap<Topic, VecDeque<(Append, oneshot::Sender<Outcome>)>>,
     out_of_reach: bool,
+    unreadable: bool,
 }
 
 #[derive(Default)]
@@ -148,6 +149,12 @@ impl MemoryLog {
     /// With `true`, appends are refused and reads are `Unavailable`, as with a broker that is down.
     pub fn set_out_of_reach(&self, out_of_reach: bool) {
         self.store.inner().out_of_reach = out_of_reach;
+        self.store.announce();
+    }
+
+    /// With `true`, reads alone are `Unavailable`: appends go on.
+    pub fn set_unreadable(&self, unreadable: bool) {
+        self.store.inner().unreadable = unreadable;
         self.store.announce();
     }
 
@@ -274,7 +281,8 @@ impl Store {
     }
 
     fn check_reach(&self, doing: &str) -> Result<(), LogError> {
-        if !self.inner().out_of_reach {
+        let inner = self.inner();
+        if !inner.out_of_reach && !inner.unreadable {
             return Ok(());
         }
         Err(LogError::Unavailable {

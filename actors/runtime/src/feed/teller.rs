@@ -10,7 +10,7 @@ use crate::effects::ShardContext;
 use crate::message::MarkToken;
 
 /// Records kept back while the log is asked for an earlier one; beyond it the feed is interrupted.
-const HELD_MAX: usize = 256;
+pub(crate) const HELD_MAX: usize = 256;
 
 /// How far an actor has told its drone's feed.
 #[derive(Debug)]
@@ -61,6 +61,11 @@ impl Teller {
         } else {
             self.hold(offset, Arc::clone(record));
         }
+    }
+
+    /// True while the log is asked whether it has an append: nobody else tells what is found.
+    pub const fn is_reading_back(&self) -> bool {
+        !self.reading_back.is_empty()
     }
 
     /// The log is asked whether it has an append.
@@ -135,7 +140,10 @@ impl Teller {
     }
 }
 
-/// The journal has nothing yet that a feed tells, so that its part is where the reign began.
+/// A feed tells nothing of the journal: a boot reaches a client with the first samples of it. So
+/// the journal's part need not move with what is appended there. It says where the reign began:
+/// whoever tells of the journal from there tells again and leaves nothing out. No client is refused
+/// for it: only epoch and telemetry are compared.
 pub(crate) fn cursor(context: &ShardContext, next: Offset) -> Cursor {
     Cursor {
         epoch: context.claim.epoch,

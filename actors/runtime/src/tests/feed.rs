@@ -8,6 +8,7 @@ use aerostream_log::Topic;
 use aerostream_log::memory::Fault;
 
 use super::support::*;
+use crate::feed::teller::HELD_MAX;
 use crate::{Config, FeedEvent, Frame, Subscription, Unavailable};
 
 /// The next event; a feed that says nothing fails the test.
@@ -136,6 +137,76 @@ async fn an_append_of_unknown_fate_is_told_in_its_place_of_the_log() {
         }
     }
     assert_eq!(told, [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_is_held_back_behind_a_read_back_interrupts_the_feed() {
+    let it = start(Config {
+        feed_unrecorded_after_ms: 60_000,
+        ..config()
+    })
+    .await;
+    it.insist(batch("a", 1, vec![sample(1)])).await;
+    let mut feed = it.handle.subscribe(&drone("a")).unwrap();
+    it.log.set_unreadable(true);
+    it.log.fail_next(Topic::Telemetry, 1, Fault::UnknownWritten);
+    it.send(batch("a", 1, vec![sample(2)])).await;
+    let last = 3 + HELD_MAX as u64;
+    for seq in 3..=last {
+        it.insist(batch("a", 1, vec![sample(seq)])).await;
+    }
+    it.log.set_unreadable(false);
+    let told = loop {
+        match event(&mut feed).await {
+            FeedEvent::Frame(frame) if frame.cursor.is_none() => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(told, FeedEvent::Interrupted), "{told:?}");
+    // Whoever asks then has all in the state, and its cursor is behind what the log has to tell.
+    let snapshot = feed.snapshot().await.unwrap();
+    let live = snapshot.view.unwrap().live;
+    assert_eq!((live.newest.unwrap().seq.0, live.samples), (last, last));
+    it.insist(batch("a", 1, vec![sample(last + 1)])).await;
+    let update = frame(&mut feed).await;
+    assert_eq!(seqs(&update), [last + 1]);
+    assert!(next_of(&update) > snapshot.cursor.telemetry);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drone_does_not_go_to_rest_while_an_append_is_read_back() {
+    let it = start(Config {
+        idle_after_s: 0,
+        ..config()
+    })
+    .await;
+    let other = (0..).map(|number| format!("b{number}"));
+    let other = { other }.find(|name| it.partition(name) == it.partition("a"));
+    let other = other.unwrap();
+    for name in ["a", &other] {
+        it.insist(batch(name, 1, vec![sample(1)])).await;
+    }
+    let mut feed = it.handle.subscribe(&drone("a")).unwrap();
+    it.log.set_unreadable(true);
+    it.log.fail_next(Topic::Telemetry, 1, Fault::UnknownWritten);
+    it.send(batch("a", 1, vec![sample(2)])).await;
+    // Another drone of the shard goes to rest behind it, so that this one had its turn.
+    for seq in 2..5 {
+        it.insist(batch(&other, 1, vec![sample(seq)])).await;
+        until("the other is passive", async || !it.live(&other).await.hot).await;
+    }
+    it.log.set_unreadable(false);
+    until("live state has what the log has", async || {
+        it.live("a").await.live.newest.unwrap().seq.0 == 2
+    })
+    .await;
+    let told = loop {
+        let frame = frame(&mut feed).await;
+        if frame.cursor.is_some() {
+            break frame;
+        }
+    };
+    assert_eq!(seqs(&told), [2], "and the feed tells it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,12 @@ async fn out_of_reach_is_told_and_passes() {
     assert!(matches!(bounds, Err(LogError::Unavailable { .. })));
     log.set_out_of_reach(false);
     assert!(append(&log, "a").await.is_ok());
+    log.set_unreadable(true);
+    assert!(append(&log, "b").await.is_ok());
+    let bounds = EventLog::bounds(&log, HERE.0, HERE.1).await;
+    assert!(matches!(bounds, Err(LogError::Unavailable { .. })));
+    log.set_unreadable(false);
+    assert_eq!(payloads(&log), ["a", "b"]);
 }
 
 #[tokio::test]
