@@ -26,6 +26,17 @@ pub enum Error {
         path = path.display()
     )]
     Format { path: PathBuf, searched: usize },
+    /// More senders and kinds of message than any flight has.
+    #[error(
+        "{path} has more than {max} kinds of message, counted sender by sender, before byte {offset}: \
+         no flight has as many",
+        path = path.display()
+    )]
+    TooManyKinds {
+        path: PathBuf,
+        max: usize,
+        offset: u64,
+    },
     /// There is nothing to send.
     #[error("{path} holds no message", path = path.display())]
     Empty { path: PathBuf },

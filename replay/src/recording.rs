@@ -106,6 +106,15 @@ impl Recording {
         Ok(Messages::new(self.format, file))
     }
 
+    /// More kinds of message than are counted.
+    pub(crate) fn too_many_kinds(&self, max: usize, offset: u64) -> Error {
+        Error::TooManyKinds {
+            path: self.path.clone(),
+            max,
+            offset,
+        }
+    }
+
     /// An error of the file with its name.
     pub(crate) fn unreadable(&self, source: std::io::Error) -> Error {
         Error::Read {

@@ -15,6 +15,9 @@ use crate::recording::{Format, Item, Placed, Recording};
 
 /// Damaged parts that are told one by one.
 const TOLD_MAX: usize = 20;
+/// Kinds of message that are counted, sender by sender. A hostile recording could name a new one in
+/// each message.
+const KINDS_MAX: usize = 10_000;
 
 /// How many messages of each name a sender sent.
 pub type Kinds = BTreeMap<Arc<str>, u64>;
@@ -101,7 +104,7 @@ impl Survey {
     /// Reads all of a recording.
     ///
     /// # Errors
-    /// It cannot be read, or holds no message.
+    /// It cannot be read, or names more kinds of message than any flight has.
     pub fn of(recording: &Recording) -> Result<Self, Error> {
         let file = File::open(recording.path());
         let hash = file.and_then(hash).map_err(|e| recording.unreadable(e))?;
@@ -121,9 +124,15 @@ impl Survey {
         };
         let mut messages = recording.messages()?;
         let mut last_us = i64::MIN;
+        let mut kinds = 0;
         while let Some(item) = messages.next().map_err(|e| recording.unreadable(e))? {
             match item {
-                Item::Message(placed) => survey.count(&placed, &mut last_us),
+                Item::Message(placed) => {
+                    kinds += usize::from(survey.count(&placed, &mut last_us));
+                    if kinds > KINDS_MAX {
+                        return Err(recording.too_many_kinds(KINDS_MAX, placed.message.offset));
+                    }
+                }
                 Item::Damage(damage) => survey.damage.add(damage),
                 Item::Withheld => survey.withheld += 1,
             }
@@ -131,7 +140,8 @@ impl Survey {
         Ok(survey)
     }
 
-    fn count(&mut self, placed: &Placed, last_us: &mut i64) {
+    /// True if it is the first of its kind from its sender.
+    fn count(&mut self, placed: &Placed, last_us: &mut i64) -> bool {
         let message = &placed.message;
         if self.messages == 0 {
             self.span_us = (placed.steady_us, placed.steady_us);
@@ -150,14 +160,18 @@ impl Survey {
         {
             self.utc_offset_us = Some(utc - message.stamp_us);
         }
+        self.boots.insert(message.sender, placed.boot + 1);
         let kinds = self.kinds.entry(message.sender).or_default();
         match kinds.get_mut(&message.name) {
-            Some(count) => *count += 1,
+            Some(count) => {
+                *count += 1;
+                false
+            }
             None => {
                 kinds.insert(Arc::clone(&message.name), 1);
+                true
             }
         }
-        self.boots.insert(message.sender, placed.boot + 1);
     }
 
     /// From the first message to the latest.

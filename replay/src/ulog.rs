@@ -25,8 +25,10 @@ const KINDS: &[u8] = b"FDIMPQALCSORB";
 const APPENDED: u8 = 1;
 /// A clock that stands below this counts from its start, at or above it since 1970: 2020.
 const UTC_FROM_US: u64 = 1_577_836_800_000_000;
-/// Fields of all subscribed messages together, at most: some megabytes of descriptions.
+/// Fields of all messages that a log subscribes to, at most: some megabytes.
 const FIELDS_MAX: usize = 100_000;
+/// Subscriptions of a log, at most; PX4 has about 200. Each costs the time of laying it out.
+const SUBSCRIPTIONS_MAX: usize = 5_000;
 /// A year of microseconds: no vehicle is on for longer.
 const BOOT_MAX_US: u64 = 365 * 86_400 * 1_000_000;
 
@@ -36,6 +38,9 @@ pub struct Reader<R> {
     source: Source<R>,
     formats: Formats,
     subscriptions: HashMap<u16, (Arc<Layout>, u8)>,
+    /// How many there were, and their fields.
+    subscribed: usize,
+    fields: usize,
     /// Clock of the last message that had one.
     stamp_us: u64,
     /// Where appended data begins, ascending.
@@ -51,6 +56,8 @@ impl<R: Read> Reader<R> {
             source: Source::new(inner),
             formats: Formats::default(),
             subscriptions: HashMap::new(),
+            subscribed: 0,
+            fields: 0,
             stamp_us: 0,
             appended: Vec::new(),
             forbidden: None,
@@ -251,10 +258,14 @@ impl<R: Read> Reader<R> {
     fn subscribe(&mut self, body: &[u8]) -> Option<()> {
         let (head, name) = body.split_first_chunk::<3>()?;
         let name = std::str::from_utf8(name).ok()?;
+        self.subscribed += 1;
+        if self.subscribed > SUBSCRIPTIONS_MAX || self.fields > FIELDS_MAX {
+            return None;
+        }
         let layout = Arc::new(self.formats.layout(name)?);
         let id = u16::from_le_bytes([head[1], head[2]]);
-        let held = self.subscriptions.values().map(|(held, _)| held.fields());
-        if held.sum::<usize>() + layout.fields() > FIELDS_MAX {
+        self.fields += layout.fields();
+        if self.fields > FIELDS_MAX {
             return None;
         }
         self.subscriptions.insert(id, (layout, head[0]));

@@ -10,8 +10,9 @@ use crate::message::Value;
 const FIELDS_MAX: usize = 10_000;
 /// Messages within messages, at most.
 const DEPTH_MAX: usize = 16;
-/// Descriptions of a log, at most; PX4 has about 200.
-const FORMATS_MAX: usize = 2_000;
+/// Bytes of a log's descriptions, at most; PX4 has about 40 KB. They are held taken apart, which
+/// takes some thirty times as much at worst.
+const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a field's name with those of the messages around it, at most.
 const NAME_BYTES_MAX: usize = 512;
 
@@ -19,6 +20,7 @@ const NAME_BYTES_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub struct Formats {
     by_name: HashMap<String, Vec<(String, String)>>,
+    bytes: usize,
 }
 
 /// What a data message holds, with nested messages laid out flat.
@@ -64,8 +66,12 @@ pub fn type_of(text: &str) -> Option<(&str, Option<usize>)> {
 }
 
 impl Formats {
-    /// Takes a description; false if it is none.
+    /// Takes a description; false if it is none, or there are too many.
     pub fn learn(&mut self, line: &[u8]) -> bool {
+        if self.bytes + line.len() > DESCRIPTION_BYTES_MAX {
+            return false;
+        }
+        self.bytes += line.len();
         let parts = std::str::from_utf8(line).ok();
         let Some((name, fields)) = parts.and_then(|line| line.split_once(':')) else {
             return false;
@@ -77,11 +83,11 @@ impl Formats {
             .map(|words| words.map(|(kind, name)| (kind.to_owned(), name.to_owned())))
             .collect();
         match fields {
-            Some(fields) if self.by_name.len() < FORMATS_MAX => {
+            Some(fields) => {
                 self.by_name.insert(name.to_owned(), fields);
                 true
             }
-            _ => false,
+            None => false,
         }
     }
 
