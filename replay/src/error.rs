@@ -28,8 +28,8 @@ pub enum Error {
     Format { path: PathBuf, searched: usize },
     /// More senders and kinds of message than any flight has.
     #[error(
-        "{path} has more than {max} kinds of message, counted sender by sender, before byte {offset}: \
-         no flight has as many",
+        "{path} has more than {max} kinds of message, counted sender by sender, before byte \
+         {offset}: no flight has as many",
         path = path.display()
     )]
     TooManyKinds {

