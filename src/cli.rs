@@ -33,6 +33,10 @@ struct Settings {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "what an operator gives a drone is a command as well"
+)]
 enum Command {
     /// Everything on this machine: doors, actors, event log, worker, Postgres, simulated drones
     Up(role::up::Options),

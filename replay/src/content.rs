@@ -75,7 +75,7 @@ mod tests {
     fn messages(format: Format, bytes: &[u8]) -> Vec<Message> {
         let mut reader = Messages::new(format, bytes);
         let mut messages = Vec::new();
-        while let Some(item) = reader.next().unwrap() {
+        while let Some(item) = reader.read_next().unwrap() {
             match item {
                 Item::Message(placed) => messages.push(placed.message),
                 other => panic!("{other:?}"),

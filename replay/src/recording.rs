@@ -178,10 +178,10 @@ impl<R: Read> Messages<R> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&mut self) -> std::io::Result<Option<Item>> {
+    pub fn read_next(&mut self) -> std::io::Result<Option<Item>> {
         let found = match &mut self.reader {
-            Reader::Tlog(reader) => reader.next()?,
-            Reader::Ulog(reader) => reader.next()?,
+            Reader::Tlog(reader) => reader.read_next()?,
+            Reader::Ulog(reader) => reader.read_next()?,
         };
         Ok(found.map(|found| match found {
             Found::Message(message) => Item::Message(self.place(message)),
@@ -227,7 +227,7 @@ impl Steady {
             return stamp_us;
         };
         let step_us = stamp_us.saturating_sub(last_us);
-        let leaps = step_us > Self::FORWARD_US_MAX || step_us < -Self::BACKWARD_US_MAX;
+        let leaps = !(-Self::BACKWARD_US_MAX..=Self::FORWARD_US_MAX).contains(&step_us);
         self.leaps = if leaps { self.leaps + 1 } else { 0 };
         if leaps && self.leaps < Self::LEAPS_MAX {
             return last_us;

@@ -125,7 +125,7 @@ impl Survey {
         let mut messages = recording.messages()?;
         let mut last_us = i64::MIN;
         let mut kinds = 0;
-        while let Some(item) = messages.next().map_err(|e| recording.unreadable(e))? {
+        while let Some(item) = messages.read_next().map_err(|e| recording.unreadable(e))? {
             match item {
                 Item::Message(placed) => {
                     kinds += usize::from(survey.count(&placed, &mut last_us));

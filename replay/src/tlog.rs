@@ -69,7 +69,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// The recording cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Found>> {
+    pub fn read_next(&mut self) -> io::Result<Option<Found>> {
         if let Some(found) = self.waiting.take() {
             return Ok(Some(found));
         }

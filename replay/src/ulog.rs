@@ -76,7 +76,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// The log cannot be read, or says that it needs a newer reader.
-    pub fn next(&mut self) -> io::Result<Option<Found>> {
+    pub fn read_next(&mut self) -> io::Result<Option<Found>> {
         if !self.begun {
             self.begun = true;
             let header = self.source.look(FILE_HEADER_BYTES)?;
@@ -328,7 +328,7 @@ impl<R: Read> Reader<R> {
             field("text", characters(text)),
         ];
         fields.extend(tag.map(|tag| field("tag", Value::Integer(tag))));
-        if stamp != 0 && (stamp < BOOT_MAX_US || stamp >= UTC_FROM_US) {
+        if stamp != 0 && !(BOOT_MAX_US..UTC_FROM_US).contains(&stamp) {
             self.stamp_us = stamp;
         }
         Some(("logged_message", fields))

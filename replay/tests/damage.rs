@@ -22,7 +22,7 @@ fn read(format: Format, bytes: &[u8]) -> (Vec<Message>, Vec<Damage>) {
     let (mut messages, mut damages) = (Vec::new(), Vec::new());
     let mut behind = 0;
     // A log of a later version is refused, which is an end as well.
-    while let Ok(Some(item)) = reader.next() {
+    while let Ok(Some(item)) = reader.read_next() {
         match item {
             Item::Message(placed) => {
                 assert!(placed.message.offset >= behind, "{placed:?}");

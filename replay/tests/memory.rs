@@ -40,11 +40,11 @@ fn survey(parts: impl Iterator<Item = Vec<u8>>) -> (Result<Survey, Error>, usize
     let _one = COUNTED
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     for part in parts {
-        file.write_all(&part).unwrap();
+        file.write_all(&part).expect("room on the disk");
     }
-    let recording = Recording::open(file.path()).unwrap();
+    let recording = Recording::open(file.path()).expect("a recording");
     let before = LIVE_BYTES.load(Ordering::Relaxed);
     PEAK_BYTES.store(before, Ordering::Relaxed);
     let survey = Survey::of(&recording);
@@ -53,7 +53,7 @@ fn survey(parts: impl Iterator<Item = Vec<u8>>) -> (Result<Survey, Error>, usize
 
 fn flight(name: &str) -> Vec<u8> {
     let flights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/flights");
-    std::fs::read(flights.join(name)).unwrap()
+    std::fs::read(flights.join(name)).expect("a flight")
 }
 
 const MIB: usize = 1 << 20;
@@ -102,7 +102,7 @@ fn kinds_without_end_are_refused() {
 
 /// A message of a log.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).unwrap().to_le_bytes();
+    let length = u16::try_from(body.len()).expect("short").to_le_bytes();
     [&length[..], &[kind], body].concat()
 }
 

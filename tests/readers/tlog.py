@@ -16,6 +16,14 @@ MODES = {
 }  # fmt: skip
 
 
+# Extensions that are younger than pymavlink's definitions, and than the autopilot that flew: what a
+# frame ends before is zero.
+YOUNGER = {
+    "MISSION_CURRENT": ["mission_id", "fence_id", "rally_points_id"],
+    "TIMESYNC": ["target_system", "target_component"],
+}  # fmt: skip
+
+
 def unless(unknown, value, factor=1.0):
     return None if value == unknown else value / factor
 
@@ -28,8 +36,7 @@ def rules(kind, m):
     if kind == "HEARTBEAT":
         if m["autopilot"] == 8:
             return {}
-        mode = mavutil.mode_mapping_sub
-        name = {number: name for name, number in mode.items()}.get(m["custom_mode"])
+        name = mavutil.mode_mapping_sub.get(m["custom_mode"])
         return {
             "armed": of(bool(m["base_mode"] & 128)),
             "flight_mode": of(MODES.get(name, 15)),
@@ -127,6 +134,7 @@ def main(file, rows):
         fields = {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in fields.items()}
         types = dict(zip(message.fieldnames, message.fieldtypes))
         kinds = {name: {"float": "f", "double": "d"}.get(types[name]) for name in fields}
+        fields |= {name: 0 for name in YOUNGER.get(kind, []) if name not in fields}
         ignored = set()
         if row is not None:
             since = fields.get("time_boot_ms")

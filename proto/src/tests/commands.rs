@@ -36,7 +36,7 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
             (spec.name.to_owned(), value)
         });
         let values: Vec<_> = values.collect();
-        Command::build(kind.as_str(), values).unwrap_or_else(|_| Command::Hold {})
+        Command::build(kind.as_str(), values).unwrap_or(Command::Hold {})
     })
 }
 

@@ -53,7 +53,7 @@ impl Reading {
         let mut messages = self.recording.messages()?;
         let mut chunk = Vec::with_capacity(CHUNK_SAMPLES);
         let unreadable = |source| self.recording.unreadable(source);
-        while let Some(item) = messages.next().map_err(unreadable)? {
+        while let Some(item) = messages.read_next().map_err(unreadable)? {
             // Damage and secrets were told by the survey.
             let Item::Message(placed) = item else {
                 continue;

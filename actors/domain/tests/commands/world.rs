@@ -53,7 +53,7 @@ pub enum Step {
 enum Kind {
     Claim,
     Boot(BootId),
-    Command(CommandRecord),
+    Command(Box<CommandRecord>),
 }
 
 #[derive(Debug, Clone)]
@@ -171,11 +171,11 @@ impl World {
             Step::Wish { key, what, ttl_s } => self.wish(*key, *what, *ttl_s),
             Step::Cancel(key) => self.write(
                 None,
-                Kind::Command(CommandRecord::Cancel(Cancel {
+                Kind::Command(Box::new(CommandRecord::Cancel(Cancel {
                     id: id(*key),
                     principal: "olga".to_owned(),
                     received: self.now,
-                })),
+                }))),
             ),
             Step::Confirm(key) => self.confirm(*key),
             Step::Wait(ms) => self.now = self.now + Duration::from_millis(*ms),
@@ -225,7 +225,7 @@ impl World {
             group: None,
         };
         self.wishes.entry(id(key)).or_insert(intent.expires());
-        self.write(None, Kind::Command(CommandRecord::Intent(intent)));
+        self.write(None, Kind::Command(Box::new(CommandRecord::Intent(intent))));
     }
 
     fn confirm(&mut self, key: u8) {
@@ -237,7 +237,10 @@ impl World {
             received: self.now,
             digest,
         };
-        self.write(None, Kind::Command(CommandRecord::Confirm(confirm)));
+        self.write(
+            None,
+            Kind::Command(Box::new(CommandRecord::Confirm(confirm))),
+        );
     }
 
     fn uplink(&mut self, delay_ms: u64) {
@@ -285,7 +288,7 @@ impl World {
         let written = Written {
             epoch: Some(self.owner.epoch),
             at: self.now,
-            kind: Kind::Command(record.clone()),
+            kind: Kind::Command(Box::new(record.clone())),
         };
         match how {
             0 => self.journal.push(written),
