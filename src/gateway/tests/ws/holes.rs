@@ -116,7 +116,7 @@ async fn a_shard_that_starts_again_leaves_nothing_out_for_those_who_watch() {
             }
         }
         assert_eq!(told, (2..=last).collect::<Vec<_>>(), "in order, and once");
-        // Restarts that follow each other at once are one to a client that had not come to the first.
+        // Restarts in a row are one to a client that had not come to the first of them.
         assert!(resumed >= 1, "a restart is told");
     }
 }
