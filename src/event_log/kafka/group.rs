@@ -144,6 +144,7 @@ impl Member {
             drop_aside(consumer);
         }
         self.started.clear();
+        self.gaps = Gaps::default();
         self.kept = None;
         self.watch.forget(Instant::now());
         self.subscribe()?;
@@ -316,7 +317,11 @@ impl Member {
         let doing = format!("going back to {topic}/{partition} at {due}");
         let places = std::iter::once((topic, partition, &due));
         let list = partition_list(&self.clients, places).map_err(failed(&doing))?;
-        if !self.seek(&list, &doing).await? {
+        let went = self.seek(&list, &doing).await;
+        if !matches!(went, Ok(true)) {
+            self.gaps.forget(held);
+        }
+        if !went? {
             self.break_off(Rejoin::Stuck, &[held]);
         }
         Ok(())

@@ -47,6 +47,11 @@ impl Gaps {
         }
         Step::GoBack(due)
     }
+
+    /// The member could not go back, so that the gap says nothing of the log yet.
+    pub(super) fn forget(&mut self, held: Held) {
+        self.met.remove(&held);
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +87,10 @@ mod tests {
         let mut gaps = Gaps::default();
         assert_eq!(step(&mut gaps, 5, 9), Step::GoBack(Offset(5)));
         assert_eq!(step(&mut gaps, 5, 9), Step::Take);
+        // Unless the member never went back.
+        assert_eq!(step(&mut gaps, 5, 9), Step::GoBack(Offset(5)));
+        gaps.forget(HELD);
+        assert_eq!(step(&mut gaps, 5, 9), Step::GoBack(Offset(5)));
         // Others are judged anew.
         assert_eq!(step(&mut gaps, 10, 12), Step::GoBack(Offset(10)));
     }

@@ -90,6 +90,7 @@ async fn a_cancel_before_it_goes_out_ends_it() {
 async fn a_silent_drone_is_sent_nothing_and_its_command_ends() {
     let mut stage = Stage::open().await;
     stage.drone.silence();
+    // Silence is the condition: nothing happens when it has lasted long enough.
     tokio::time::sleep(Duration::from_millis(1_700)).await;
     let body = json!({ "command": "hold", "time_to_live_ms": 300 });
     let id = stage.given("k1", &body).await;
