@@ -13,6 +13,13 @@ const GROWTH: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place(u32);
 
+impl Place {
+    /// Counted from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Shared by a shard and its drones. A lock is held for one brief at a time, whatever is counted.
 #[derive(Debug, Default)]
 pub(crate) struct Briefs {

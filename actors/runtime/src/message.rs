@@ -10,6 +10,7 @@ use aerostream_domain::{
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::alert::{AlertMsg, AlertTold};
 use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
@@ -58,6 +59,11 @@ pub(crate) enum ShardMsg {
         to: To,
         message: Box<CommandMsg>,
     },
+    /// Look after a drone's silence after so long; `None`: not until it is heard again.
+    Watch {
+        drone: DroneId,
+        after: Option<Duration>,
+    },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
     /// A snapshot round ended.
@@ -91,6 +97,7 @@ impl ractor::Message for ShardMsg {}
 pub(crate) enum JournalTold {
     Boot(BootRecord),
     Command(Told),
+    Alert(AlertTold),
 }
 
 /// How a snapshot round ended.
@@ -118,6 +125,7 @@ pub(crate) enum DroneMsg {
     /// A boot record, read back from the journal.
     Boot(BootRecord),
     Command(Box<CommandMsg>),
+    Alert(Box<AlertMsg>),
     /// The boot record could not be journalled.
     BootFailed {
         boot: BootId,
