@@ -15,6 +15,7 @@ pub mod limit;
 pub mod list;
 pub mod metrics;
 pub mod ports;
+pub mod rules;
 pub mod server;
 pub mod state;
 pub mod summary;

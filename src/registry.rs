@@ -8,8 +8,10 @@ pub mod checkpoint;
 pub mod fold;
 
 pub mod follow;
+pub mod rules;
 pub mod write;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -18,10 +20,14 @@ use aerostream_log::EventLog;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use change::{Change, Credential, Drone, Enrolment, Entity, Fleet, Revocation};
-pub use fold::{State, Verdict, Versioned};
+pub use change::{
+    Change, Credential, Drone, Enrolment, Entity, FenceEntry, FenceRemoval, Fleet, Revocation,
+    RuleEntry, RuleRemoval, RuleScope,
+};
+pub use fold::{FenceOf, Rules, State, Verdict, Versioned};
 pub use follow::{FollowError, Follower};
-pub use write::{FleetPatch, Request, WriteError};
+pub use rules::{Origin, RegistryRules, effective};
+pub use write::{FleetPatch, Replaces, Request, WriteError};
 
 /// Limits of the registry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +47,11 @@ pub struct RegistryConfig {
     pub checkpoint_changes: usize,
     /// Longest time from a change until it is part of such a checkpoint, in seconds. Default: 300.
     pub checkpoint_interval_s: u64,
+    /// Rules that a fleet may have of its own, and that a drone may have; built-in ones do not
+    /// count. Default: 100.
+    pub rules_max: u32,
+    /// Fences that a fleet may have. Default: 200.
+    pub fences_max: u32,
 }
 
 impl Default for RegistryConfig {
@@ -52,6 +63,8 @@ impl Default for RegistryConfig {
             retry_ms: 500,
             checkpoint_changes: 1000,
             checkpoint_interval_s: 300,
+            rules_max: 100,
+            fences_max: 200,
         }
     }
 }
@@ -80,6 +93,17 @@ struct Shared {
     config: RegistryConfig,
     state: RwLock<State>,
     position: watch::Sender<Position>,
+    /// Tells without a lock whether rules changed: actors look at it for each batch.
+    rules_version: AtomicU64,
+}
+
+impl Shared {
+    /// Behind the change itself, so that whoever sees the new number sees the new rules.
+    fn publish_rules(&self, state: &State) {
+        let changed = state.rules().changed();
+        let version = changed.map_or(0, |offset| offset.0 + 1);
+        self.rules_version.store(version, Ordering::Release);
+    }
 }
 
 impl std::fmt::Debug for Registry {
@@ -106,6 +130,7 @@ impl Registry {
                 config,
                 state: RwLock::new(State::default()),
                 position: watch::Sender::new(position),
+                rules_version: AtomicU64::new(0),
             }),
         };
         let follower = Follower::new(registry.clone());

@@ -11,6 +11,7 @@ pub mod command;
 pub mod event;
 pub mod journal;
 pub mod live;
+pub mod rule;
 pub mod snapshot;
 pub mod summary;
 pub mod telemetry;

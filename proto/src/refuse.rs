@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use aerostream_domain::ids::IdError;
-use aerostream_domain::{DroneId, NodeId, Refusal, RefusalCode, RuleId};
+use aerostream_domain::{DroneId, FenceId, NodeId, Refusal, RefusalCode, RuleId};
 
 /// A field that must be there is not.
 pub(crate) fn missing(field: &str) -> Refusal {
@@ -82,6 +82,11 @@ pub(crate) fn node_id(field: &str, text: &str) -> Result<NodeId, Refusal> {
 /// A rule's id.
 pub(crate) fn rule_id(field: &str, text: &str) -> Result<RuleId, Refusal> {
     RuleId::parse(text).map_err(|error| bad_id(field, &error))
+}
+
+/// A fence's id.
+pub(crate) fn fence_id(field: &str, text: &str) -> Result<FenceId, Refusal> {
+    FenceId::parse(text).map_err(|error| bad_id(field, &error))
 }
 
 fn bad_id(field: &str, error: &IdError) -> Refusal {

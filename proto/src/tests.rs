@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod ranges;
 mod round_trip;
+mod rules;
 mod shape;
 mod snapshots;
 mod strategies;

@@ -17,6 +17,7 @@ mod nesting;
 mod page;
 mod problem;
 mod query;
+mod rule;
 mod scalar;
 mod session;
 mod summary;

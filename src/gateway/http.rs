@@ -10,6 +10,10 @@
 //! | `POST /api/v1/drones`, `POST /api/v1/drones/{id}/retire` | admin | enrol, retire |
 //! | `GET /api/v1/fleets`, `GET /api/v1/fleets/{id}/drones` | viewer, operator, admin | registry |
 //! | `POST /api/v1/fleets`, `PATCH /api/v1/fleets/{id}` | admin | create, change |
+//! | `GET /api/v1/rules/fields` | viewer, operator, admin | what a rule may compare |
+//! | `.../fleets/{id}/rules`, `.../drones/{id}/rules` | readers; admin changes | see [`rules`] |
+//! | `POST /api/v1/fleets/{id}/rules/test` | readers | tries a rule on the past |
+//! | `/api/v1/fleets/{id}/fences` | readers; admin changes | see [`fences`] |
 //! | `POST /api/v1/tokens/revoke` | admin of every fleet | ends a token |
 //! | `POST /api/v1/drones/{id}/commands`, `POST /api/v1/commands` | operator | see [`commands`] |
 //! | `GET /api/v1/commands/{id}`, `GET /api/v1/drones/{id}/commands` | readers | states |
@@ -25,6 +29,7 @@
 pub mod body;
 pub mod commands;
 pub mod dead_letters;
+pub mod fences;
 pub mod history;
 pub mod input;
 pub mod openapi;
@@ -34,6 +39,7 @@ pub mod read;
 pub mod registry;
 pub mod reply;
 pub mod route;
+pub mod rules;
 pub mod summary;
 pub mod table;
 pub mod telemetry;

@@ -2,8 +2,10 @@
 
 pub mod command;
 pub mod enums;
+pub mod fence;
 pub mod reply;
 pub mod request;
+pub mod rule;
 pub mod shape;
 pub mod summary;
 

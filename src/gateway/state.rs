@@ -17,6 +17,7 @@ use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, SocketPlace, Usage};
 use super::ports::{Drones, History};
+use super::rules::rehearse::RuleTestConfig;
 use super::server::ServerConfig;
 use super::summary::SummaryConfig;
 use super::ws::WsConfig;
@@ -48,6 +49,8 @@ pub struct GatewayConfig {
     pub ws: WsConfig,
     /// The GraphQL door.
     pub graphql: GraphqlConfig,
+    /// Tests of rules over the past.
+    pub rule_tests: RuleTestConfig,
 }
 
 /// The REST door.
@@ -159,6 +162,7 @@ pub struct Gateway {
     auth: Authenticator,
     usage: Arc<Usage>,
     pub(super) exports: Arc<Places>,
+    pub(super) rule_tests: Arc<Places>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -194,6 +198,11 @@ impl Gateway {
                 "exports",
                 config.http.exports_max,
                 config.http.principal_exports_max,
+            ),
+            rule_tests: Places::new(
+                "rule tests",
+                config.rule_tests.tests_max,
+                config.rule_tests.principal_tests_max,
             ),
             unknown: Arc::new(Usage::of_unknown(&config.limits)),
             replays: Semaphore::new(config.ws.replays_max),

@@ -16,6 +16,7 @@ mod openapi;
 mod path;
 mod registry;
 mod roles;
+mod rules;
 mod server;
 mod summary;
 mod support;

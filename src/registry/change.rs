@@ -1,13 +1,17 @@
 //! What a registry record says, and its only conversion from and to the wire.
 
+mod rules;
+
 use aerostream_domain::{DroneId, FleetId, Offset, UtcMicros};
 use aerostream_proto::v1;
+
+pub use rules::{FenceEntry, FenceRemoval, RuleEntry, RuleRemoval, RuleScope};
 
 /// Longest name, type or reason, in bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
 
 /// One change of one entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// Offset of the version that this one replaces; `None` if the entity is new.
     pub replaces: Option<Offset>,
@@ -19,11 +23,15 @@ pub struct Change {
 }
 
 /// What is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Entity {
     Fleet(Fleet),
     Drone(Drone),
     Revocation(Revocation),
+    Rule(Box<RuleEntry>),
+    Fence(Box<FenceEntry>),
+    RuleRemoval(RuleRemoval),
+    FenceRemoval(FenceRemoval),
 }
 
 /// Whether drones come into a fleet by themselves.
@@ -79,13 +87,18 @@ pub struct Revocation {
 
 /// Why a record is not a change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the registry record has no valid `{field}`")]
+#[error("the registry record has no valid `{field}`{reason}")]
 pub struct NotAChange {
     pub field: &'static str,
+    /// Why it is not valid, behind a colon; empty if nothing more can be said.
+    pub reason: String,
 }
 
-const fn bad(field: &'static str) -> NotAChange {
-    NotAChange { field }
+pub(super) const fn bad(field: &'static str) -> NotAChange {
+    NotAChange {
+        field,
+        reason: String::new(),
+    }
 }
 
 impl Entity {
@@ -96,6 +109,10 @@ impl Entity {
             Self::Fleet(fleet) => format!("fleet/{}", fleet.id),
             Self::Drone(drone) => format!("drone/{}", drone.id),
             Self::Revocation(revocation) => format!("revocation/{}", revocation.token_id),
+            Self::Rule(entry) => format!("rule/{}/{}", entry.scope, entry.rule.id),
+            Self::RuleRemoval(removal) => format!("rule/{}/{}", removal.scope, removal.rule),
+            Self::Fence(entry) => format!("fence/{}/{}", entry.fleet, entry.fence.id),
+            Self::FenceRemoval(removal) => format!("fence/{}/{}", removal.fleet, removal.fence),
         }
     }
 }
@@ -113,6 +130,10 @@ impl TryFrom<v1::RegistryRecord> for Change {
                 token_expires: UtcMicros(revocation.token_expires_us),
                 reason: revocation.reason,
             }),
+            Wire::Rule(entry) => Entity::Rule(Box::new(entry.try_into()?)),
+            Wire::Fence(entry) => Entity::Fence(Box::new(entry.try_into()?)),
+            Wire::RuleRemoval(removal) => Entity::RuleRemoval(removal.try_into()?),
+            Wire::FenceRemoval(removal) => Entity::FenceRemoval(removal.try_into()?),
             // The follower takes these out: they change nothing.
             Wire::Checkpoint(_) => return Err(bad("entity")),
         };
@@ -136,6 +157,10 @@ impl From<Change> for v1::RegistryRecord {
                 token_expires_us: revocation.token_expires.0,
                 reason: revocation.reason,
             }),
+            Entity::Rule(entry) => Wire::Rule((*entry).into()),
+            Entity::Fence(entry) => Wire::Fence((*entry).into()),
+            Entity::RuleRemoval(removal) => Wire::RuleRemoval(removal.into()),
+            Entity::FenceRemoval(removal) => Wire::FenceRemoval(removal.into()),
         };
         Self {
             replaces: change.replaces.map(|offset| offset.0),

@@ -14,7 +14,7 @@ use aerostream_proto::v1;
 use aerostream_proto::v1::registry_record::Entity;
 use prost::Message;
 
-use super::change::NotAChange;
+use super::change::{NotAChange, bad};
 use super::fold::{State, Versioned};
 use super::follow::PARTITION;
 
@@ -62,12 +62,30 @@ pub fn parts(state: &State, id: u64, folded_below: Offset) -> Vec<v1::RegistryCh
         let part = parts.last_mut().expect("never empty");
         part.revocations.push(revocation);
     }
+    for rule in state.rules().every_rule() {
+        let rule = v1::RuleVersion {
+            version: rule.version.0,
+            entry: Some(rule.entity.into()),
+        };
+        part_with_room(rule.encoded_len(), &mut parts);
+        parts.last_mut().expect("never empty").rules.push(rule);
+    }
+    for fence in state.rules().every_fence() {
+        let fence = v1::FenceVersion {
+            version: fence.version.0,
+            entry: Some(fence.entity.into()),
+        };
+        part_with_room(fence.encoded_len(), &mut parts);
+        parts.last_mut().expect("never empty").fences.push(fence);
+    }
+    let rules_changed = state.rules().changed().map(|offset| offset.0);
     let count = parts.len() as u32;
     for (part, number) in parts.iter_mut().zip(0..) {
         part.id = id;
         part.folded_below = folded_below.0;
         part.part = number;
         part.parts = count;
+        part.rules_changed = rules_changed;
     }
     parts
 }
@@ -82,14 +100,14 @@ pub fn restore<'a>(
     let mut state = State::default();
     for part in parts {
         for fleet in &part.fleets {
-            let entity = fleet.fleet.clone().ok_or(NotAChange { field: "fleet" })?;
+            let entity = fleet.fleet.clone().ok_or(bad("fleet"))?;
             state.restore_fleet(Versioned {
                 version: Offset(fleet.version),
                 entity: entity.try_into()?,
             });
         }
         for drone in &part.drones {
-            let entity = drone.drone.clone().ok_or(NotAChange { field: "drone" })?;
+            let entity = drone.drone.clone().ok_or(bad("drone"))?;
             state.restore_drone(Versioned {
                 version: Offset(drone.version),
                 entity: entity.try_into()?,
@@ -99,6 +117,21 @@ pub fn restore<'a>(
             let expires = UtcMicros(revocation.token_expires_us);
             state.restore_revocation(revocation.token_id.clone(), expires);
         }
+        for rule in &part.rules {
+            let entity = rule.entry.clone().ok_or(bad("rule"))?;
+            state.restore_rule(Versioned {
+                version: Offset(rule.version),
+                entity: entity.try_into()?,
+            });
+        }
+        for fence in &part.fences {
+            let entity = fence.entry.clone().ok_or(bad("fence"))?;
+            state.restore_fence(Versioned {
+                version: Offset(fence.version),
+                entity: entity.try_into()?,
+            });
+        }
+        state.restore_rules_changed(part.rules_changed.map(Offset));
     }
     Ok(state)
 }

@@ -1,11 +1,16 @@
 //! The pure fold: the same records in the same order give the same state everywhere.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use aerostream_domain::{DroneId, FleetId, Offset, UtcMicros};
 
-use super::change::{Change, Credential, Drone, Entity, Fleet, Revocation};
+use super::change::{
+    Change, Credential, Drone, Entity, FenceEntry, Fleet, Revocation, RuleEntry, RuleScope,
+};
+pub use rules::{FenceOf, Rules};
 
 /// Verdicts that are remembered for the writers that wait for them.
 pub const VERDICTS_MAX: usize = 16_384;
@@ -17,8 +22,12 @@ pub enum Verdict {
     Taken,
     /// It does not replace the version that the entity has.
     Stale,
-    /// The drone's fleet is not there.
+    /// The fleet of a drone, a rule or a fence is not there.
     FleetUnknown,
+    /// The drone of a rule is not there.
+    DroneUnknown,
+    /// The fleet or drone has all the rules or fences that it may have.
+    TooMany,
     /// The drone's fleet has all the drones that it may have.
     FleetFull,
     /// It says nothing that can be understood.
@@ -39,13 +48,14 @@ struct Members {
 }
 
 /// Everything that the records up to some offset say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     fleets: BTreeMap<FleetId, Versioned<Fleet>>,
     members: HashMap<FleetId, Members>,
     drones: HashMap<DroneId, Versioned<Drone>>,
     revocations: HashMap<String, UtcMicros>,
     expiries: BTreeSet<(UtcMicros, String)>,
+    rules: Rules,
     verdicts: VecDeque<(Offset, Verdict)>,
 }
 
@@ -55,17 +65,45 @@ impl State {
         self.forget_expired(at);
         let verdict = match change {
             None => Verdict::Void,
-            Some(change) => match change.entity {
-                Entity::Fleet(fleet) => self.apply_fleet(offset, change.replaces, fleet),
-                Entity::Drone(drone) => self.apply_drone(offset, change.replaces, drone),
-                Entity::Revocation(revocation) => self.apply_revocation(revocation),
-            },
+            Some(change) => self.apply_change(offset, change),
         };
         if self.verdicts.len() == VERDICTS_MAX {
             self.verdicts.pop_front();
         }
         self.verdicts.push_back((offset, verdict));
         verdict
+    }
+
+    fn apply_change(&mut self, offset: Offset, change: Change) -> Verdict {
+        let replaces = change.replaces;
+        match change.entity {
+            Entity::Fleet(fleet) => self.apply_fleet(offset, replaces, fleet),
+            Entity::Drone(drone) => self.apply_drone(offset, replaces, drone),
+            Entity::Revocation(revocation) => self.apply_revocation(revocation),
+            Entity::Rule(entry) => {
+                let owner = self.owner(&entry.scope);
+                owner.unwrap_or_else(|| self.rules.put_rule(offset, replaces, *entry))
+            }
+            Entity::Fence(entry) if !self.fleets.contains_key(&entry.fleet) => {
+                Verdict::FleetUnknown
+            }
+            Entity::Fence(entry) => self.rules.put_fence(offset, replaces, *entry),
+            Entity::RuleRemoval(removal) => self.rules.remove_rule(offset, replaces, &removal),
+            Entity::FenceRemoval(removal) => self.rules.remove_fence(offset, replaces, &removal),
+        }
+    }
+
+    /// What is wrong with the owner of a rule, if there is none.
+    fn owner(&self, scope: &RuleScope) -> Option<Verdict> {
+        match scope {
+            RuleScope::Fleet(fleet) if !self.fleets.contains_key(fleet) => {
+                Some(Verdict::FleetUnknown)
+            }
+            RuleScope::Drone(drone) if !self.drones.contains_key(drone) => {
+                Some(Verdict::DroneUnknown)
+            }
+            RuleScope::Fleet(_) | RuleScope::Drone(_) => None,
+        }
     }
 
     fn apply_fleet(&mut self, offset: Offset, replaces: Option<Offset>, fleet: Fleet) -> Verdict {
@@ -96,8 +134,15 @@ impl State {
         if active && !counted && members.active >= fleet.entity.drones_max {
             return Verdict::FleetFull;
         }
-        if let Some(known) = self.drones.remove(&drone.id) {
+        let left = self.drones.remove(&drone.id);
+        if let Some(known) = &left {
             self.leave(&known.entity);
+        }
+        // Most drones come into a fleet that has no rules of its own: nobody has to look again.
+        let fleets = (left.as_ref().map(|it| &it.entity.fleet), Some(&drone.fleet));
+        let has = |fleet: Option<&FleetId>| fleet.is_some_and(|fleet| self.rules.has(fleet));
+        if fleets.0 != fleets.1 && (has(fleets.0) || has(fleets.1)) {
+            self.rules.touch(offset);
         }
         let members = self.members.entry(drone.fleet.clone()).or_default();
         members.all.insert(drone.id.clone());
@@ -165,6 +210,27 @@ impl State {
         self.revocations.insert(token_id, expires);
     }
 
+    /// Puts a rule of a checkpoint in.
+    pub(super) fn restore_rule(&mut self, rule: Versioned<RuleEntry>) {
+        self.rules.restore_rule(rule.version, rule.entity);
+    }
+
+    /// Puts a fence of a checkpoint in.
+    pub(super) fn restore_fence(&mut self, fence: Versioned<FenceEntry>) {
+        self.rules.restore_fence(fence.version, fence.entity);
+    }
+
+    /// Puts in when rules and fences changed last.
+    pub(super) fn restore_rules_changed(&mut self, changed: Option<Offset>) {
+        self.rules.restore_changed(changed);
+    }
+
+    /// Rules and fences.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// Every drone of every fleet, in an order that is the same everywhere.
     pub fn drones(&self) -> impl Iterator<Item = &Versioned<Drone>> {
         self.fleets
@@ -181,7 +247,8 @@ impl State {
     /// How many entities it holds.
     #[must_use]
     pub fn entities(&self) -> usize {
-        self.fleets.len() + self.drones.len() + self.revocations.len()
+        let named = self.fleets.len() + self.drones.len() + self.revocations.len();
+        named + self.rules.entities()
     }
 
     /// What became of a recent record; `None` if it is not folded yet or too long ago.

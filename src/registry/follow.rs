@@ -149,7 +149,7 @@ impl Follower {
         let found = checkpoint::newest(&*shared.log, bounds, self.limits()).await?;
         match found {
             Some((folded_below, state)) if folded_below >= bounds.start.max(next) => {
-                *self.state() = state;
+                self.replace(state);
                 tracing::info!(
                     checkpoint.folded_below = folded_below.0,
                     "registry begins at a checkpoint"
@@ -238,9 +238,16 @@ impl Follower {
                 })
                 .ok();
             state.apply(record.offset, record.at, change);
+            self.registry.shared.publish_rules(&state);
             tail.changes += 1;
         }
         Ok(())
+    }
+
+    fn replace(&self, restored: State) {
+        let mut state = self.state();
+        *state = restored;
+        self.registry.shared.publish_rules(&state);
     }
 }
 
@@ -259,6 +266,8 @@ impl Tail {
             fleets: Vec::new(),
             drones: Vec::new(),
             revocations: Vec::new(),
+            rules: Vec::new(),
+            fences: Vec::new(),
             ..part
         };
         if let Some(complete) = self.collector.add(part) {

@@ -1,14 +1,17 @@
 //! Changes: appended, read back, and only then answered.
 
-use aerostream_domain::{DroneId, FleetId, Offset, UtcMicros};
+mod rules;
+
+use aerostream_domain::{DroneId, FenceId, FleetId, Offset, RuleId, UtcMicros};
 use aerostream_log::{Append, AppendError, Topic};
 use aerostream_proto::v1;
 use bytes::Bytes;
 
 use super::Registry;
-use super::change::{Change, Credential, Drone, Enrolment, Entity, Fleet, Revocation};
+use super::change::{Change, Credential, Drone, Enrolment, Entity, Fleet, Revocation, RuleScope};
 use super::fold::{Verdict, Versioned};
 use super::follow::PARTITION;
+pub use rules::Replaces;
 
 /// Why a change is not in the registry, or is not known to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +31,15 @@ pub enum WriteError {
     /// There is no such drone.
     #[error("there is no drone {drone}")]
     DroneUnknown { drone: DroneId },
+    /// There is no such rule.
+    #[error("there is no rule {rule} here")]
+    RuleUnknown { rule: RuleId },
+    /// There is no such fence.
+    #[error("the fleet has no fence {fence}")]
+    FenceUnknown { fence: FenceId },
+    /// The fleet or drone has all the rules or fences that it may have.
+    #[error("no more than {max} of these are allowed here; {entity} would be one more")]
+    TooMany { entity: String, max: u32 },
     /// The log did not take the record.
     #[error("the event log did not take the change of {entity}: {reason}")]
     LogDown { entity: String, reason: String },
@@ -54,6 +66,30 @@ pub struct FleetPatch {
     pub drones_max: Option<u32>,
 }
 
+/// Whose an entity is, and how many of them there may be.
+enum About {
+    Fleet(FleetId, u32),
+    Drone(DroneId, u32),
+    Nobody,
+}
+
+impl About {
+    fn of(entity: &Entity) -> Self {
+        match entity {
+            Entity::Drone(drone) => Self::Fleet(drone.fleet.clone(), 0),
+            Entity::Fence(entry) => Self::Fleet(entry.fleet.clone(), entry.fleet_max),
+            Entity::Rule(entry) => match &entry.scope {
+                RuleScope::Fleet(fleet) => Self::Fleet(fleet.clone(), entry.scope_max),
+                RuleScope::Drone(drone) => Self::Drone(drone.clone(), entry.scope_max),
+            },
+            Entity::Fleet(_)
+            | Entity::Revocation(_)
+            | Entity::RuleRemoval(_)
+            | Entity::FenceRemoval(_) => Self::Nobody,
+        }
+    }
+}
+
 impl Registry {
     /// Appends a change, reads it back and tells the version that it made.
     ///
@@ -64,19 +100,24 @@ impl Registry {
         if !self.shared.position.borrow().caught_up {
             return Err(WriteError::NotCaughtUp);
         }
-        let fleet = match &change.entity {
-            Entity::Drone(drone) => Some(drone.fleet.clone()),
-            Entity::Fleet(_) | Entity::Revocation(_) => None,
-        };
+        let about = About::of(&change.entity);
         let written = tokio::time::timeout(self.write_timeout(), self.append(&entity, change));
         let (offset, verdict) = written.await.map_err(|_| WriteError::Unknown {
             entity: entity.clone(),
             reason: "no answer in time".to_owned(),
         })??;
-        match (verdict, fleet) {
+        match (verdict, about) {
             (Verdict::Taken, _) => Ok(offset),
-            (Verdict::FleetUnknown, Some(fleet)) => Err(WriteError::FleetUnknown { fleet }),
-            (Verdict::FleetFull, Some(fleet)) => Err(WriteError::FleetFull { fleet }),
+            (Verdict::FleetUnknown, About::Fleet(fleet, _)) => {
+                Err(WriteError::FleetUnknown { fleet })
+            }
+            (Verdict::FleetFull, About::Fleet(fleet, _)) => Err(WriteError::FleetFull { fleet }),
+            (Verdict::DroneUnknown, About::Drone(drone, _)) => {
+                Err(WriteError::DroneUnknown { drone })
+            }
+            (Verdict::TooMany, About::Fleet(_, max) | About::Drone(_, max)) => {
+                Err(WriteError::TooMany { entity, max })
+            }
             _ => Err(WriteError::Conflict { entity }),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aerostream_actors::task::{TaskKind, spawn};
-use aerostream_actors::{BuiltInRules, Hooks, Node};
+use aerostream_actors::{Hooks, Node, RuleSource};
 use aerostream_cluster::{NodeIdentity, Ownership, claim_all, watch_control_log};
 use aerostream_domain::{NodeId, ShardCount};
 use aerostream_log::EventLog;
@@ -40,11 +40,13 @@ impl NodeConfig {
     }
 }
 
-/// Claims every shard, restores it from the log and starts its actors.
+/// Claims every shard, restores it from the log and starts its actors. The rules must be those of
+/// a registry that was read to its end: what is restored is judged by them.
 pub async fn start(
     node: &NodeConfig,
     actors: aerostream_actors::Config,
     log: &Arc<dyn EventLog>,
+    rules: Arc<dyn RuleSource>,
 ) -> anyhow::Result<(Node, Ownership)> {
     let identity = NodeIdentity {
         node: NodeId::parse(&node.name).context("node.name is no name of a node")?,
@@ -55,7 +57,7 @@ pub async fn start(
     let ownership = claim_all(&**log, identity, node.shard_count()?)
         .await
         .context("could not take the shards")?;
-    let with = (Arc::new(BuiltInRules::default()) as _, Hooks::default());
+    let with = (rules, Hooks::default());
     let node = Node::start(actors, Arc::clone(log), ownership.clone(), with)
         .await
         .context("could not start the actors")?;

@@ -27,7 +27,7 @@ use crate::gateway::history::StoredHistory;
 use crate::gateway::{Behind, Gateway, GatewayConfig, grpc, http};
 use crate::observe::{self, Metrics};
 use crate::private_postgres::{self, PrivatePostgres};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryRules};
 use crate::shutdown::{self, Ending, Signals, Trigger};
 use crate::store;
 use crate::worker::{Status, Worker};
@@ -155,8 +155,10 @@ impl Running {
             .context("could not migrate the database")?;
         let directory = options.data_dir.join("log");
         let log = log::open(options.log, &config.log, &directory, shards).await?;
-        let (node, ownership) = node::start(&config.node, config.actors.clone(), &log.log).await?;
         let (registry, stop_registry) = start_registry(&log, &access.gateway).await?;
+        let rules = Arc::new(RegistryRules::new(registry.clone()));
+        let (node, ownership) =
+            node::start(&config.node, config.actors.clone(), &log.log, rules).await?;
         access.open_default_fleet(&registry).await?;
         let worker = (!options.no_worker).then(|| start_worker(&config, &log, &pool));
         let behind = Behind {

@@ -14,6 +14,7 @@ pub mod judge;
 pub mod ledger;
 pub mod memory;
 pub mod record;
+pub mod rehearsal;
 pub mod rule;
 
 pub use condition::{Compare, Condition, Reads, Truth};
@@ -24,4 +25,5 @@ pub use judge::{AlertBook, Judged, RuleSet, Silent};
 pub use ledger::{Alert, AlertFolded, AlertLedger, AlertLimits, AlertStanding};
 pub use memory::{Memory, Since};
 pub use record::{AlertRecord, Evidence, Remark, Transition, Turn};
+pub use rehearsal::Rehearsal;
 pub use rule::{Level, Rule, RuleError, Severity, Trigger, When};

@@ -15,9 +15,12 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::http::input::PAGE_DEFAULT;
 
 /// Fields that answer with a page of entries.
-const PAGED: [&str; 2] = ["drones", "telemetry"];
+const PAGED: [&str; 3] = ["drones", "telemetry", "fences"];
 /// Fields that bring more than one value each, and how many they are taken for.
-const HEAVY: [(&str, u64); 5] = [
+const HEAVY: [(&str, u64); 8] = [
+    ("rules", 100),
+    ("ruleFields", 60),
+    ("levels", 4),
     ("stamps", 20),
     ("extras", 20),
     ("raw", 20),

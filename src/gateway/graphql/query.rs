@@ -1,31 +1,39 @@
 //! What can be asked.
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object};
+use async_graphql::{Context, EmptySubscription, ID, MergedObject, Object};
 
 use super::drone::{Drone, DroneConnection, DroneFilter};
 use super::problem::Answered;
+use super::rule::{RuleChanges, RuleQueries};
 use super::session::Session;
 use super::summary;
 use crate::gateway::json::summary::Summary;
 use crate::gateway::summary::Asking;
 
 /// The schema of the door.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema.
 #[must_use]
 pub fn schema() -> Schema {
     // What a query may be was judged before the library sees it; see `cost`.
-    Schema::build(Query, EmptyMutation, EmptySubscription).finish()
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
 }
 
-/// What can be asked.
-#[derive(Debug)]
-pub struct Query;
-
 /// What can be asked. Whoever may not see something is told that it is not there.
+#[derive(Debug, Default, MergedObject)]
+pub struct Query(DroneQueries, RuleQueries);
+
+/// What can be changed. Changes of one request are made one after the other, in its order.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(RuleChanges);
+
+/// Questions about drones.
+#[derive(Debug, Default)]
+pub struct DroneQueries;
+
 #[Object]
-impl Query {
+impl DroneQueries {
     /// A drone that is enrolled, was heard or has a past in the database.
     async fn drone(
         &self,

@@ -8,6 +8,7 @@ pub mod drones;
 pub mod fleets;
 pub mod page;
 pub mod probes;
+pub mod rules;
 pub mod samples;
 pub mod telemetry;
 
@@ -104,6 +105,7 @@ pub fn document() -> OpenApi {
 fn http_method(method: &Method) -> HttpMethod {
     match *method {
         Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
         Method::PATCH => HttpMethod::Patch,
         Method::DELETE => HttpMethod::Delete,
         _ => HttpMethod::Get,
@@ -119,6 +121,7 @@ fn tags() -> Vec<utoipa::openapi::Tag> {
             "fleets",
             "Groups of drones, and whether drones come by themselves",
         ),
+        ("rules", "What raises alerts, and fences"),
         ("tokens", "Ending tokens"),
         ("dead-letters", "What was refused, and sending it again"),
         (

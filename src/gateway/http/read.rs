@@ -366,7 +366,7 @@ fn past_reply(past: PastSample) -> PastReply {
     }
 }
 
-pub(super) fn moment(
+pub(in crate::gateway) fn moment(
     field: &'static str,
     text: Option<&String>,
 ) -> Result<Option<UtcMicros>, Problem> {

@@ -14,14 +14,13 @@ use super::input::{self, PAGE_DEFAULT};
 use super::problem::Refusal;
 use super::read::Page;
 use super::{Asking, Known, Segment, Shared, body};
-use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller, Principal, Scope};
-use crate::gateway::limit::RETRY_AFTER;
+use crate::gateway::rules::{by, unwritten};
 use crate::gateway::state::{Gateway, allow, no_drone};
 use crate::registry::change::LABEL_BYTES_MAX;
 use crate::registry::{
-    Credential, Drone, Enrolment, Fleet, FleetPatch, Request, Revocation, Versioned, WriteError,
+    Credential, Drone, Enrolment, Fleet, FleetPatch, Revocation, Versioned, WriteError,
 };
 
 /// Drones that a fleet may have unless its maker says otherwise.
@@ -95,33 +94,12 @@ pub struct EndedToken {
     reason: String,
 }
 
-fn by(caller: &Caller) -> Request<'_> {
-    Request {
-        principal: &caller.principal.subject,
-        at: clock::utc_now(),
-    }
-}
-
 fn label(field: &'static str, text: &str) -> Result<(), Problem> {
     if text.len() <= LABEL_BYTES_MAX {
         return Ok(());
     }
     let detail = format!("must have at most {LABEL_BYTES_MAX} bytes");
     Err(Problem::new(ErrorCode::Invalid, detail).at(field))
-}
-
-fn unwritten(error: &WriteError) -> Problem {
-    let text = error.to_string();
-    match error {
-        WriteError::Conflict { .. } => Problem::new(ErrorCode::Conflict, text),
-        WriteError::FleetUnknown { .. } => Problem::new(ErrorCode::NotFound, text).at("fleet_id"),
-        WriteError::DroneUnknown { .. } => Problem::new(ErrorCode::NotFound, text).at("drone_id"),
-        WriteError::FleetFull { .. } => Problem::new(ErrorCode::Conflict, text).at("fleet_id"),
-        WriteError::NotCaughtUp | WriteError::LogDown { .. } => {
-            Problem::new(ErrorCode::Unavailable, text).retry_after(RETRY_AFTER)
-        }
-        WriteError::Unknown { .. } => Problem::new(ErrorCode::DeadlinePassed, text),
-    }
 }
 
 pub(super) async fn read<T: DeserializeOwned>(

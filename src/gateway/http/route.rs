@@ -50,6 +50,15 @@ impl Route {
         Self::call((Method::POST, MethodFilter::POST), path, handler, doc)
     }
 
+    /// A PUT that the OpenAPI document describes.
+    pub fn put<H: Handler<T, Arc<Gateway>>, T: 'static>(
+        path: &'static str,
+        handler: H,
+        doc: fn() -> Doc,
+    ) -> Self {
+        Self::call((Method::PUT, MethodFilter::PUT), path, handler, doc)
+    }
+
     /// A PATCH that the OpenAPI document describes.
     pub fn patch<H: Handler<T, Arc<Gateway>>, T: 'static>(
         path: &'static str,

@@ -5,7 +5,9 @@ use axum::routing::{get, post};
 
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
-use super::{commands as given, dead_letters, probe, read, registry, summary, telemetry};
+use super::{
+    commands as given, dead_letters, fences, probe, read, registry, rules, summary, telemetry,
+};
 use crate::gateway::{graphql, ws};
 
 /// Every route, in the order in which it is told about.
@@ -15,6 +17,9 @@ pub fn routes() -> Vec<Route> {
         drones(),
         commands(),
         fleets(),
+        rules_of_fleets(),
+        rules_of_drones(),
+        fences_of_fleets(),
         letters(),
         probes(),
         doors(),
@@ -72,6 +77,49 @@ fn fleets() -> Vec<Route> {
         Route::patch(ONE, registry::change_fleet, about::fleets::change),
         Route::get(DRONES, registry::fleet_drones, about::fleets::drones),
         Route::post(REVOKE, registry::revoke, about::fleets::revoke),
+    ]
+}
+
+fn rules_of_fleets() -> Vec<Route> {
+    use about::rules as told;
+    const FIELDS: &str = "/api/v1/rules/fields";
+    const RULES: &str = "/api/v1/fleets/{id}/rules";
+    const TEST: &str = "/api/v1/fleets/{id}/rules/test";
+    const ONE: &str = "/api/v1/fleets/{id}/rules/{rule}";
+    vec![
+        Route::get(FIELDS, rules::rule_fields, told::fields),
+        Route::get(RULES, rules::of_fleet, told::list_of_fleet),
+        Route::post(RULES, rules::create_of_fleet, told::create_of_fleet),
+        Route::post(TEST, rules::test, told::test),
+        Route::get(ONE, rules::one_of_fleet, told::show_of_fleet),
+        Route::put(ONE, rules::put_of_fleet, told::put_of_fleet),
+        Route::delete(ONE, rules::remove_of_fleet, told::remove_of_fleet),
+    ]
+}
+
+fn rules_of_drones() -> Vec<Route> {
+    use about::rules as told;
+    const RULES: &str = "/api/v1/drones/{id}/rules";
+    const ONE: &str = "/api/v1/drones/{id}/rules/{rule}";
+    vec![
+        Route::get(RULES, rules::of_drone, told::list_of_drone),
+        Route::post(RULES, rules::create_of_drone, told::create_of_drone),
+        Route::get(ONE, rules::one_of_drone, told::show_of_drone),
+        Route::put(ONE, rules::put_of_drone, told::put_of_drone),
+        Route::delete(ONE, rules::remove_of_drone, told::remove_of_drone),
+    ]
+}
+
+fn fences_of_fleets() -> Vec<Route> {
+    use about::rules as told;
+    const FENCES: &str = "/api/v1/fleets/{id}/fences";
+    const ONE: &str = "/api/v1/fleets/{id}/fences/{fence}";
+    vec![
+        Route::get(FENCES, fences::list, told::fences),
+        Route::post(FENCES, fences::create, told::create_fence),
+        Route::get(ONE, fences::show, told::show_fence),
+        Route::put(ONE, fences::put, told::put_fence),
+        Route::delete(ONE, fences::remove, told::remove_fence),
     ]
 }
 

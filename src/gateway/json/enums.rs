@@ -203,7 +203,7 @@ impl From<u32> for Natural {
 }
 
 /// A whole number of 64 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Long(pub i64);
 

@@ -175,6 +175,12 @@ fn example_bodies(operation: &Value) -> Vec<String> {
 fn rank(method: &Method, path: &str) -> usize {
     let first = ["/api/v1/fleets", "/api/v1/drones", "/api/v1/telemetry"];
     let last = ["/api/v1/drones/{id}/retire", "/api/v1/tokens/revoke"];
+    if method == Method::DELETE {
+        return 90;
+    }
+    if method == Method::POST && path.ends_with("/{id}/rules") || path.ends_with("/{id}/fences") {
+        return 10;
+    }
     if method == Method::POST {
         if let Some(place) = first.iter().position(|first| *first == path) {
             return place;

@@ -1,5 +1,7 @@
 //! Every route with every role: what is not allowed is denied.
 
+mod rules;
+
 use axum::http::Method;
 
 use super::support::{Fixture, start};
@@ -226,7 +228,7 @@ async fn statuses(fixture: &Fixture, (method, path, body, _): &Line) -> Vec<u16>
 #[tokio::test]
 async fn every_route_with_every_role() {
     let fixture = start().await;
-    for line in LINES {
+    for line in LINES.iter().chain(rules::LINES) {
         let got = statuses(&fixture, line).await;
         assert_eq!(got, line.3, "{} {} {}", line.0, line.1, line.2);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerostream_actors::{BuiltInRules, Config, Hooks, Node};
+use aerostream_actors::{Config, Handle, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
 use aerostream_domain::{Batch, DroneId, FleetId, NodeId, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
@@ -29,7 +29,7 @@ use crate::gateway::ports::{
 };
 use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
-    Credential, Drone, Enrolment, Fleet, Registry, RegistryConfig, Request as By,
+    Credential, Drone, Enrolment, Fleet, Registry, RegistryConfig, RegistryRules, Request as By,
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -70,7 +70,7 @@ pub struct Fixture {
     pub registry: Registry,
     pub router: Router,
     pub key: SigningKey,
-    _node: Node,
+    node: Node,
     _directory: TempDir,
 }
 
@@ -152,12 +152,12 @@ async fn start_with_parts(
         cluster_id: "test".to_owned(),
     };
     let ownership = claim_all(&*log, identity, shards).await.unwrap();
-    let with = (Arc::new(BuiltInRules::default()) as _, hooks());
-    let node = Node::start(Config::default(), log.clone(), ownership, with);
-    let node = node.await.unwrap();
     let (registry, follower) = Registry::start(log.clone(), RegistryConfig::default());
     tokio::spawn(follower.run(std::future::pending()));
     registry.caught_up().await;
+    let rules = Arc::new(RegistryRules::new(registry.clone()));
+    let node = Node::start(Config::default(), log.clone(), ownership, (rules, hooks()));
+    let node = node.await.unwrap();
     seed(&registry).await;
     let directory = TempDir::new().unwrap();
     let key = key_in(&directory);
@@ -180,7 +180,7 @@ async fn start_with_parts(
         log,
         gateway,
         registry,
-        _node: node,
+        node,
         _directory: directory,
     }
 }
@@ -251,6 +251,11 @@ impl Answer {
 }
 
 impl Fixture {
+    /// The actors behind the gateway.
+    pub fn node(&self) -> Handle {
+        self.node.handle()
+    }
+
     pub fn token(&self, role: Role, fleets: &[&str]) -> String {
         issue(&self.key, &claims(role, fleets)).unwrap()
     }

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerostream_domain::{DroneId, FleetId, Offset, ShardCount, UtcMicros};
+use aerostream_domain::alert::{Fence, FenceKind, Ground, Height, builtin};
+use aerostream_domain::{DroneId, FenceId, FleetId, Offset, ShardCount, UtcMicros};
 use aerostream_log::{EventLog, MemoryLog, Topic};
 use aerostream_proto::v1;
 use proptest::prelude::*;
@@ -16,8 +17,8 @@ use super::{Collector, Due, parts, restore};
 use crate::registry::fold::State;
 use crate::registry::follow::PARTITION;
 use crate::registry::{
-    Change, Credential, Drone, Enrolment, Entity, Fleet, Registry, RegistryConfig, Request,
-    Revocation, WriteError,
+    Change, Credential, Drone, Enrolment, Entity, FenceEntry, FenceRemoval, Fleet, Registry,
+    RegistryConfig, Request, Revocation, RuleEntry, RuleRemoval, RuleScope, WriteError,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +36,8 @@ enum Step {
     Fleet(u8, u32, Replaces),
     Drone(u8, u8, bool, Replaces),
     Revocation(u8, i64),
+    Rule(u8, Option<u8>, bool, Replaces),
+    Fence(u8, bool, Replaces),
     Void,
 }
 
@@ -89,6 +92,12 @@ impl Step {
                 };
                 (None, Entity::Revocation(revocation))
             }
+            Self::Rule(of, drone, removes, replaces) => {
+                rule(state, (of, drone), removes, |known| pick(replaces, known))
+            }
+            Self::Fence(of, removes, replaces) => {
+                fence(state, of, removes, |known| pick(replaces, known))
+            }
             Self::Void => return None,
         };
         Some(Change {
@@ -98,6 +107,65 @@ impl Step {
             entity,
         })
     }
+}
+
+/// A rule of a fleet or a drone, put or removed.
+fn rule(
+    state: &State,
+    (of, of_drone): (u8, Option<u8>),
+    removes: bool,
+    pick: impl FnOnce(Option<Offset>) -> Option<Offset>,
+) -> (Option<Offset>, Entity) {
+    let scope = match of_drone {
+        Some(number) => RuleScope::Drone(drone(number)),
+        None => RuleScope::Fleet(fleet(of)),
+    };
+    let rule = builtin::rules().remove(usize::from(of));
+    let known = state.rules().rule(&scope, &rule.id);
+    let replaces = pick(known.and_then(|known| known.version));
+    let entity = if removes {
+        let rule = rule.id;
+        Entity::RuleRemoval(RuleRemoval { scope, rule })
+    } else {
+        Entity::Rule(Box::new(RuleEntry {
+            scope,
+            rule,
+            scope_max: 2,
+        }))
+    };
+    (replaces, entity)
+}
+
+/// A fence of a fleet, put or removed.
+fn fence(
+    state: &State,
+    of: u8,
+    removes: bool,
+    pick: impl FnOnce(Option<Offset>) -> Option<Offset>,
+) -> (Option<Offset>, Entity) {
+    let (id, of) = (FenceId::parse("f").unwrap(), fleet(of));
+    let known = state.rules().fence(&of, &id).map(|known| known.version);
+    let entity = if removes {
+        let (fleet, fence) = (of, id);
+        Entity::FenceRemoval(FenceRemoval { fleet, fence })
+    } else {
+        Entity::Fence(Box::new(FenceEntry {
+            fleet: of,
+            drones: [drone(1)].into(),
+            fence: Fence {
+                id,
+                name: String::new(),
+                enabled: true,
+                kind: FenceKind::KeepIn,
+                ground: Ground::Everywhere,
+                height: Height::Relative,
+                floor_m: None,
+                ceiling_m: Some(100.0),
+            },
+            fleet_max: 2,
+        }))
+    };
+    (pick(known), entity)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -110,9 +178,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..3u8, 0..4u32, replaces.clone()).prop_map(|(id, max, replaces)| {
             Step::Fleet(id, max, replaces)
         }),
-        6 => (0..6u8, 0..4u8, any::<bool>(), replaces)
+        6 => (0..6u8, 0..4u8, any::<bool>(), replaces.clone())
             .prop_map(|(id, of, active, replaces)| Step::Drone(id, of, active, replaces)),
         1 => (0..3u8, 0..200i64).prop_map(|(id, expires)| Step::Revocation(id, expires)),
+        4 => (0..3u8, proptest::option::of(0..6u8), any::<bool>(), replaces.clone())
+            .prop_map(|(of, drone, removes, replaces)| Step::Rule(of, drone, removes, replaces)),
+        2 => (0..3u8, any::<bool>(), replaces)
+            .prop_map(|(of, removes, replaces)| Step::Fence(of, removes, replaces)),
         1 => Just(Step::Void),
     ];
     proptest::collection::vec(step, 1..80)
