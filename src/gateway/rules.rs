@@ -3,6 +3,9 @@
 
 pub mod rehearse;
 
+use std::sync::Arc;
+
+use aerostream_domain::alert::Judged;
 use aerostream_domain::{DroneId, FenceId, FleetId, Offset, RuleId};
 
 use super::auth::{Action, Caller, Principal};
@@ -13,7 +16,9 @@ use super::limit::RETRY_AFTER;
 use super::state::{Gateway, no_drone};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
-use crate::registry::{Origin, Replaces, Request, RuleScope, WriteError, effective};
+use crate::registry::{
+    FenceOf, Origin, Replaces, Request, RuleScope, Versioned, WriteError, effective,
+};
 
 /// Ids that stand for something else in a path.
 const RESERVED: [&str; 1] = ["test"];
@@ -207,22 +212,11 @@ pub async fn put(
         );
         return Err(Problem::new(ErrorCode::Invalid, detail).at("rule_id"));
     }
-    let id = rule.id.clone();
-    let change = (scope.clone(), rule);
+    let origin = own(&scope);
+    let change = (scope, rule.clone());
     let written = gateway.registry().put_rule(change, replaces, by(caller));
     let version = written.await.map_err(|error| unwritten(&error))?;
-    let state = gateway.registry().read();
-    let judged = state.rules().rule(&scope, &id);
-    // Somebody may have changed it again at once: told is what this change made.
-    let judged = judged.filter(|judged| judged.version == Some(version));
-    judged
-        .map(|judged| RuleShape::told(judged, own(&scope)))
-        .ok_or_else(changed_again)
-}
-
-fn changed_again() -> Problem {
-    let detail = "it was taken, and changed by somebody else right behind";
-    Problem::new(ErrorCode::Conflict, detail)
+    Ok(RuleShape::told(&Judged::new(rule, Some(version)), origin))
 }
 
 /// Takes a rule away; what lies below it counts again. Tells the version of the removal.
@@ -294,14 +288,15 @@ pub async fn put_fence(
     in_path("fence_id", &mut shape.fence_id, path)?;
     let replaces = replaces(how, shape.version)?;
     let (fence, drones) = shape.into_fence()?;
-    let id = fence.id.clone();
+    let change = (fleet, fence.clone());
     let registry = gateway.registry();
-    let written = registry.put_fence((fleet.clone(), fence), drones, (replaces, by(caller)));
+    let written = registry.put_fence(change, drones.clone(), (replaces, by(caller)));
     let version = written.await.map_err(|error| unwritten(&error))?;
-    let state = registry.read();
-    let known = state.rules().fence(&fleet, &id);
-    let known = known.filter(|known| known.version == version);
-    known.map(FenceShape::told).ok_or_else(changed_again)
+    let entity = FenceOf {
+        fence: Arc::new(fence),
+        drones,
+    };
+    Ok(FenceShape::told(&Versioned { version, entity }))
 }
 
 /// Takes a fence away. Tells the version of the removal.

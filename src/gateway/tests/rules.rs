@@ -1,19 +1,12 @@
 //! Rules and fences through the doors, down to the alerts that they raise.
 
-use std::ops::Range;
-use std::sync::Arc;
+mod past;
 
-use aerostream_domain::sample::{Battery, Content};
-use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, TimeBasis, UtcMicros};
-use async_trait::async_trait;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::support::{Answer, Fixture, eventually, now_us, start, start_over, start_with};
+use super::support::{Answer, Fixture, eventually, start};
 use crate::gateway::auth::Role;
-use crate::gateway::ports::{
-    FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary,
-};
 
 const RULES: &str = "/api/v1/fleets/red/rules";
 const FENCES: &str = "/api/v1/fleets/red/fences";
@@ -164,148 +157,6 @@ async fn what_is_no_rule_is_refused_with_its_path_and_limits_hold() {
     let fields = fields["fields"].as_array().unwrap();
     assert!(fields.iter().any(|field| *field
         == json!({ "field": "wind.speed_m_s", "kind": "number", "unit": "m/s", "per": "drone" })));
-}
-
-/// A battery that runs down, one percent a second, from now - 100 s on.
-struct RunDown(i64);
-
-#[async_trait]
-impl History for RunDown {
-    async fn knows(&self, _: &DroneId) -> Result<bool, HistoryError> {
-        Ok(true)
-    }
-
-    async fn samples(&self, request: &HistoryRequest) -> Result<Vec<PastSample>, HistoryError> {
-        let after = request.after.map_or(i64::MIN, |key| key.time.0);
-        let all = (0..100).map(|second: i64| PastSample {
-            boot: BootId(1),
-            sample: RecordedSample {
-                seq: Seq(second as u64),
-                time: UtcMicros(self.0 + second * 1_000_000),
-                basis: TimeBasis::Utc,
-                since_boot: None,
-                content: Content {
-                    battery: vec![Battery {
-                        remaining_percent: Some(100.0 - second as f32),
-                        ..Battery::default()
-                    }],
-                    ..Content::default()
-                },
-            },
-        });
-        let behind = all
-            .filter(|past| request.range.contains(&past.sample.time) && past.sample.time.0 > after);
-        Ok(behind.take(request.limit).collect())
-    }
-
-    async fn rows(&self, _: &HistoryRequest) -> Result<Vec<FlatRow>, HistoryError> {
-        Ok(Vec::new())
-    }
-
-    async fn summaries(&self, _: &DroneId, _: Steps) -> Result<Vec<Summary>, HistoryError> {
-        Ok(Vec::new())
-    }
-
-    async fn estimate(&self, _: &DroneId, _: Range<UtcMicros>) -> Result<u64, HistoryError> {
-        Ok(0)
-    }
-
-    async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
-        Ok(UtcMicros(0))
-    }
-}
-
-#[tokio::test]
-async fn a_rule_is_tried_on_the_past_before_it_is_kept() {
-    let began = now_us() - 100_000_000;
-    let fixture = start_over(Arc::new(RunDown(began)), |config| {
-        config.rule_tests.chunk_samples = 7;
-    });
-    let fixture = fixture.await;
-    let test = format!("{RULES}/test");
-    let rule = json!({
-        "title": "Half empty",
-        "levels": [
-            { "severity": "notice",
-              "raise": { "field": "battery.remaining_percent", "op": "<=", "value": 50 } },
-            { "severity": "warning", "for_s": 5,
-              "raise": { "field": "battery.remaining_percent", "op": "<=", "value": 30 } }
-        ],
-        "clear": { "field": "battery.remaining_percent", "op": ">=", "value": 60 }
-    });
-    let told = fixture
-        .admin(Method::POST, &test, &json!({ "rule": rule }))
-        .await;
-    assert_eq!(told.status, 200, "{}", told.json());
-    let told = told.json();
-    let drone = &told["drones"][0];
-    assert_eq!(
-        (
-            &drone["drone_id"],
-            &drone["samples"],
-            &drone["complete"],
-            &drone["raised"]
-        ),
-        (&json!("alpha"), &json!(100), &json!(true), &json!(1))
-    );
-    let event = |place: usize, name: &str| drone["events"][place][name].clone();
-    assert_eq!(event(0, "turn"), "raised");
-    assert_eq!(event(0, "time_us"), began + 50_000_000);
-    assert_eq!(
-        (event(0, "value"), event(0, "instance")),
-        (json!(50.0), json!("battery:0"))
-    );
-    assert_eq!(
-        (event(1, "turn"), event(1, "severity")),
-        (json!("escalated"), json!("warning"))
-    );
-    assert_eq!(event(1, "time_us"), began + 75_000_000);
-    // One that is there; its levels at 15, 7 and 5 percent.
-    let kept = fixture
-        .admin(Method::POST, &test, &json!({ "rule_id": "battery" }))
-        .await;
-    let kept = kept.json();
-    assert_eq!(
-        kept["drones"][0]["events"].as_array().map(Vec::len),
-        Some(3)
-    );
-    let wrong = |body: Value| {
-        let (fixture, test) = (&fixture, &test);
-        async move { fixture.admin(Method::POST, test, &body).await.problem() }
-    };
-    let from = json!({ "rule_id": "battery", "from": "2020-01-01T00:00:00Z" });
-    assert_eq!(wrong(from).await.2, "from");
-    let foreign = json!({ "rule_id": "battery", "drone_ids": ["bravo"] });
-    assert_eq!(wrong(foreign).await.2, "drone_ids[0]");
-    assert_eq!(wrong(json!({})).await.2, "rule");
-    let mut broken = rule.clone();
-    broken["clear"]["op"] = json!("=");
-    assert_eq!(wrong(json!({ "rule": broken })).await.2, "rule.clear.op");
-}
-
-#[tokio::test]
-async fn a_test_that_reads_too_much_says_how_far_it_came() {
-    let began = now_us() - 100_000_000;
-    let fixture = start_over(Arc::new(RunDown(began)), |config| {
-        config.rule_tests.samples_max = 20;
-    });
-    let fixture = fixture.await;
-    let body = json!({ "rule_id": "battery" });
-    let told = fixture
-        .admin(Method::POST, &format!("{RULES}/test"), &body)
-        .await;
-    let told = told.json();
-    let drone = &told["drones"][0];
-    assert_eq!(
-        (&drone["complete"], &drone["samples"]),
-        (&json!(false), &json!(20))
-    );
-    assert_eq!(drone["until_us"], began + 19_000_000);
-    let busy = start_with(|config| config.rule_tests.tests_max = 0).await;
-    let refused = busy
-        .admin(Method::POST, &format!("{RULES}/test"), &body)
-        .await;
-    assert_eq!(refused.problem().1, "overloaded");
 }
 
 #[tokio::test]
