@@ -3,6 +3,7 @@
 //! | path | who | what |
 //! |---|---|---|
 //! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see `feed` |
+//! | `/ws/v1/fleet` | whoever may read fleets | positions by viewport; see `fleet` |
 //! | `/ws/v1/ingest` | drone, relay | samples in; see `ingest` |
 //!
 //! The token comes as header `authorization`, as subprotocol `bearer.<token>` beside
@@ -11,6 +12,7 @@
 
 mod cursor;
 mod feed;
+mod fleet;
 mod frame;
 mod ingest;
 mod opening;
@@ -88,6 +90,12 @@ pub(super) fn routes() -> Vec<Route> {
             "/ws/v1/drones/{id}",
             get(feed::open),
             "WebSocket: the feed of a drone; with `?from=<cursor>` what was missed first",
+        ),
+        Route::door(
+            Method::GET,
+            "/ws/v1/fleet",
+            get(fleet::open),
+            "WebSocket: positions of the drones in view, at a rate of the client's",
         ),
         Route::door(
             Method::GET,

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
+use crate::shard::moves::Gathering;
 use crate::shard::tally::Counting;
 
 /// A batch with all that its answer needs.
@@ -46,6 +47,8 @@ pub(crate) enum ShardMsg {
     },
     /// Counts drones, some at a time.
     Tally(Box<Counting>),
+    /// Gathers where drones are, some at a time.
+    Moves(Box<Gathering>),
     Status(oneshot::Sender<ShardStatus>),
     /// What the shard's journal partition says, all below `next`.
     Journal {

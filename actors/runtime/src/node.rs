@@ -265,7 +265,7 @@ impl Supervising {
             marks: MarkTracker::new(recovered.telemetry_next),
             feeds: Arc::clone(&self.parts.feeds),
             sessions: Arc::clone(&self.parts.sessions),
-            briefs: Briefs::default(),
+            briefs: Briefs::new(claim.epoch),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });

@@ -2,6 +2,7 @@
 
 mod commands;
 mod feed;
+mod fleet;
 mod holes;
 mod ingest;
 mod resume;

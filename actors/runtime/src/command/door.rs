@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
-use aerostream_domain::{DroneId, Epoch, ShardId, UtcMicros};
+use aerostream_domain::{DroneId, Epoch, ShardCount, ShardId, UtcMicros};
 use tokio::sync::oneshot;
 
 use super::{CommandMsg, CommandView, EmergencySent, Room, To};
@@ -25,6 +25,12 @@ impl Handle {
         let shard = self.count.shard_of(drone);
         let own = self.ownership.shards().get(usize::from(shard.0));
         own.map(|own| own.epoch).filter(|_| self.is_owner())
+    }
+
+    /// Shards of the cluster.
+    #[must_use]
+    pub const fn shard_count(&self) -> ShardCount {
+        self.count
     }
 
     /// Shard of a drone.
