@@ -65,6 +65,9 @@ pub trait Drones: Send + Sync + 'static {
     /// Every command of a drone that its owner remembers, the oldest first.
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable>;
 
+    /// Ids of the commands that were given together and are remembered.
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable>;
+
     /// Whether the drone's ledger has room for a wish, or has it already.
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable>;
 
@@ -140,6 +143,10 @@ impl Drones for Handle {
 
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable> {
         Handle::commands(self, drone).await
+    }
+
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable> {
+        Handle::command_group(self, group).await
     }
 
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::DroneSnapshot;
+use aerostream_domain::command::CommandId;
 use aerostream_domain::{
     AppendId, Batch, BootId, BootRecord, Brief, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
 };
@@ -60,6 +61,11 @@ pub(crate) enum ShardMsg {
     Command {
         to: To,
         message: Box<CommandMsg>,
+    },
+    /// Ids of the commands that were given together.
+    Group {
+        group: u128,
+        reply: oneshot::Sender<Vec<CommandId>>,
     },
     /// Time to snapshot, passivate and restart what is due.
     Tick,

@@ -133,6 +133,7 @@ impl Actor for ShardActor {
                 let _ = done.send(());
             }
             ShardMsg::Command { to, message } => shard.command(&myself, to, *message).await?,
+            ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
                 shard.tick(&myself);

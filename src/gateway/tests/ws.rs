@@ -3,6 +3,7 @@
 mod commands;
 mod feed;
 mod fleet;
+mod graphql;
 mod holes;
 mod ingest;
 mod resume;

@@ -81,6 +81,19 @@ impl Handle {
         Ok(answered(answer).await?.map(|view| *view))
     }
 
+    /// Ids of the commands that were given together and are remembered, from every shard.
+    pub async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable> {
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.cast(shard, ShardMsg::Group { group, reply });
+            async move {
+                sent?;
+                answered(answer).await
+            }
+        });
+        Ok(futures::future::try_join_all(asked).await?.concat())
+    }
+
     /// Every command of a drone that is remembered, the oldest first.
     pub async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable> {
         let (reply, answer) = oneshot::channel();
