@@ -3,6 +3,7 @@
 mod alerts;
 mod commands;
 mod failed;
+pub(crate) mod moves;
 mod round;
 pub(crate) mod tally;
 
@@ -80,7 +81,7 @@ impl Actor for ShardActor {
             if let Some(epoch) = known.snapshot_epoch.filter(|it| *it < context.claim.epoch) {
                 slots.note_older_snapshot(id.clone(), epoch);
             }
-            let place = context.briefs.add();
+            let place = context.briefs.add(&id);
             context.briefs.renew(place, known.drone.live());
             index.learn(&known.drone);
             slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
@@ -135,12 +136,14 @@ impl Actor for ShardActor {
                 let _ = reply.send(briefs.collect());
             }
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
+            ShardMsg::Moves(gathering) => shard.moves(&myself, gathering),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
             ShardMsg::Journal { told, next, done } => {
                 shard.journal(&myself, told, next).await?;
                 let _ = done.send(());
             }
             ShardMsg::Command { to, message } => shard.command(&myself, to, *message).await?,
+            ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
                 shard.alert_tick(&myself).await?;
@@ -230,7 +233,7 @@ impl Shard {
         };
         let limits = self.context.config.limits();
         let place = self.slots.place(&drone);
-        let place = place.unwrap_or_else(|| self.context.briefs.add());
+        let place = place.unwrap_or_else(|| self.context.briefs.add(&drone));
         let drone = match state {
             Some(state) => decode_passive(limits, &state),
             None => Drone::new(drone, limits),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aerostream_actors::CommandView;
 use aerostream_domain::command::{Cancel, CommandId, CommandRecord, Confirm};
 use aerostream_domain::{DroneId, UtcMicros};
+use futures::StreamExt;
 
 use super::{FOLD_WAIT, Wish, no_command, not_durable};
 use crate::clock;
@@ -13,6 +14,9 @@ use crate::gateway::auth::{Action, Principal};
 use crate::gateway::ingest::unavailable;
 use crate::gateway::state::{Gateway, allow, no_drone};
 use crate::registry::Credential;
+
+/// Commands of a group that are asked for at once.
+const GROUP_ASKED_AT_ONCE: usize = 64;
 
 impl Gateway {
     /// Gives a command to a drone; answered when the wish is durable.
@@ -99,6 +103,41 @@ impl Gateway {
         let mut views = views.map_err(|error| unavailable(&error))?;
         views.reverse();
         Ok(views)
+    }
+
+    /// The commands of a group that the caller may see, in the order of their drones.
+    ///
+    /// # Errors
+    /// There is none, or an owner cannot be asked.
+    pub async fn command_group(
+        &self,
+        principal: &Principal,
+        group: u128,
+    ) -> Result<Vec<CommandView>, Problem> {
+        allow(principal, Action::ReadDrone)?;
+        let ids = self.behind.drones.command_group(group).await;
+        let ids = ids.map_err(|error| unavailable(&error))?;
+        let views: Vec<_> = futures::stream::iter(ids)
+            .map(|id| self.commands.known(id))
+            .buffered(GROUP_ASKED_AT_ONCE)
+            .collect()
+            .await;
+        let mut seen = Vec::new();
+        for view in views {
+            match view {
+                Ok(view) if self.visible(principal, &view).is_ok() => seen.push(view),
+                Ok(_) => {}
+                // It was forgotten meanwhile.
+                Err(problem) if problem.code == ErrorCode::NotFound => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        if seen.is_empty() {
+            let detail = "there is no such group of commands";
+            return Err(Problem::new(ErrorCode::NotFound, detail).at("group_id"));
+        }
+        seen.sort_by(|one, other| one.drone.cmp(&other.drone));
+        Ok(seen)
     }
 
     /// Takes a command back; answered when the wish is durable.
