@@ -146,8 +146,7 @@ impl Actor for ShardActor {
             ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
-                shard.alert_tick(&myself).await?;
-                shard.tick(&myself);
+                shard.tick(&myself).await?;
             }
             ShardMsg::Watch { drone, after } => shard.watch(drone, after),
             ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
@@ -321,7 +320,7 @@ impl Shard {
         }
     }
 
-    fn tick(&mut self, myself: &ActorRef<ShardMsg>) {
+    async fn tick(&mut self, myself: &ActorRef<ShardMsg>) -> Result<(), ActorProcessingErr> {
         let now = Instant::now();
         for drone in self.slots.restarts_due(now) {
             self.restore(myself, drone);
@@ -338,6 +337,7 @@ impl Shard {
                 self.next_idle_look = now + idle_after / 2;
             }
         }
+        self.alert_tick(myself).await
     }
 
     /// Asks some idle drones to become passive and tells how many.
