@@ -9,6 +9,7 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
+        "alert",
         "command",
         "telemetry",
         "event",

@@ -108,6 +108,7 @@ impl Entries {
                     });
                 }
             }
+            JournalKind::Alert { .. } => {}
         }
     }
 }

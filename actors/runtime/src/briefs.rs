@@ -19,6 +19,13 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place(u32);
 
+impl Place {
+    /// Counted from 0.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Shared by a shard and its drones. A lock is held for some briefs at a time, whatever is counted.
 #[derive(Debug)]
 pub(crate) struct Briefs {

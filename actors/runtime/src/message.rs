@@ -11,6 +11,7 @@ use aerostream_domain::{
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::alert::{AlertMsg, AlertTold};
 use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
@@ -67,6 +68,11 @@ pub(crate) enum ShardMsg {
         group: u128,
         reply: oneshot::Sender<Vec<CommandId>>,
     },
+    /// Look after a drone's silence after so long; `None`: not until it is heard again.
+    Watch {
+        drone: DroneId,
+        after: Option<Duration>,
+    },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
     /// A snapshot round ended.
@@ -100,6 +106,7 @@ impl ractor::Message for ShardMsg {}
 pub(crate) enum JournalTold {
     Boot(BootRecord),
     Command(Told),
+    Alert(AlertTold),
 }
 
 /// How a snapshot round ended.
@@ -127,6 +134,7 @@ pub(crate) enum DroneMsg {
     /// A boot record, read back from the journal.
     Boot(BootRecord),
     Command(Box<CommandMsg>),
+    Alert(Box<AlertMsg>),
     /// The boot record could not be journalled.
     BootFailed {
         boot: BootId,

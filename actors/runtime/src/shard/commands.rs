@@ -31,7 +31,8 @@ pub(super) struct Index {
     swept: Option<UtcMicros>,
     /// Who asks for a command that is on its way through the journal.
     parked: Vec<Parked>,
-    /// Drones with commands that are not over, to be woken by the first tick.
+    /// Drones with commands that are not over, or with decisions about alerts that were not
+    /// written, to be woken by the first tick.
     pub asleep: Vec<DroneId>,
 }
 
@@ -51,7 +52,7 @@ impl Index {
             self.drones.insert(entry.id(), known);
             self.join(entry.intent.group, entry.id());
         }
-        if ledger.has_open() {
+        if ledger.has_open() || !drone.alerts().pending().is_empty() {
             self.asleep.push(drone.id().clone());
         }
     }
@@ -131,6 +132,7 @@ impl Shard {
                     self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
                 }
                 JournalTold::Command(told) => self.command_told(myself, drone, told).await?,
+                JournalTold::Alert(told) => self.alert_told(myself, drone, told).await?,
             }
         }
         self.journal_next = self.journal_next.max(next);

@@ -13,7 +13,9 @@ use aerostream_log::{Partition, Topic, decode};
 use aerostream_proto::v1;
 use tokio::time::Instant;
 
-use crate::{Config, Handle, Hooks, IngestOutcome, LiveView, Node, SampleVerdict, Submission};
+use crate::{
+    BuiltInRules, Config, Handle, Hooks, IngestOutcome, LiveView, Node, SampleVerdict, Submission,
+};
 
 /// 2026-01-01T00:00:00Z.
 pub const NOW: UtcMicros = UtcMicros(1_767_225_600_000_000);
@@ -54,7 +56,8 @@ pub async fn start_on(log: Arc<MemoryLog>, incarnation: &str, config: Config) ->
         on_batch: panic_on_crash,
         ..Hooks::default()
     };
-    let node = Node::start(config, log.clone(), ownership.clone(), hooks)
+    let rules = Arc::new(BuiltInRules::default());
+    let node = Node::start(config, log.clone(), ownership.clone(), (rules, hooks))
         .await
         .unwrap();
     let handle = node.handle();

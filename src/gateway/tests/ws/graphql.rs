@@ -280,8 +280,6 @@ async fn mutations_have_the_codes_of_rest() {
 async fn the_rules_of_the_protocol_are_kept() {
     let served = serve_http(|config| {
         config.ws.token_timeout_ms = 300;
-        config.graphql.operations_max = 2;
-        config.graphql.principal_operations_max = 3;
     })
     .await;
     let token = served.viewer();
@@ -311,6 +309,16 @@ async fn the_rules_of_the_protocol_are_kept() {
         }
         assert_eq!(client.closed().await, code, "{messages:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_limited_and_end_with_the_token() {
+    let served = serve_http(|config| {
+        config.graphql.operations_max = 2;
+        config.graphql.principal_operations_max = 3;
+    })
+    .await;
+    let token = served.viewer();
     // Limits: of a connection, and of a caller.
     let (mut one, mut two) = (
         Graphql::known(&served, &token).await,
