@@ -63,15 +63,15 @@ pub(crate) enum ShardMsg {
         to: To,
         message: Box<CommandMsg>,
     },
-    /// Ids of the commands that were given together.
-    Group {
-        group: u128,
-        reply: oneshot::Sender<Vec<CommandId>>,
-    },
     /// Look after a drone's silence after so long; `None`: not until it is heard again.
     Watch {
         drone: DroneId,
         after: Option<Duration>,
+    },
+    /// Ids of the commands that were given together.
+    Group {
+        group: u128,
+        reply: oneshot::Sender<Vec<CommandId>>,
     },
     /// Time to snapshot, passivate and restart what is due.
     Tick,

@@ -280,10 +280,10 @@ impl Supervising {
             marks: MarkTracker::new(recovered.telemetry_next),
             feeds: Arc::clone(&self.parts.feeds),
             sessions: Arc::clone(&self.parts.sessions),
-            briefs: Briefs::new(claim.epoch),
             rules: Arc::clone(&self.parts.rules),
             alerts: Arc::clone(&self.parts.alerts),
             ears: Ears::new(),
+            briefs: Briefs::new(claim.epoch),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });
