@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aerostream_domain::{Drone, DroneId, Offset};
+use aerostream_domain::{Brief, Drone, DroneId, Offset};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -130,11 +130,7 @@ impl Actor for ShardActor {
                 after,
                 limit,
                 reply,
-            } => {
-                let places = shard.slots.places(after.as_ref(), limit).into_iter();
-                let briefs = places.map(|(id, place)| (id, shard.context.briefs.get(place)));
-                let _ = reply.send(briefs.collect());
-            }
+            } => drop(reply.send(shard.briefs(after.as_ref(), limit))),
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
             ShardMsg::Moves(gathering) => shard.moves(&myself, gathering),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
@@ -304,6 +300,12 @@ impl Shard {
         };
         let cursor = feed::cursor(&self.context, self.context.marks.end_known());
         let _ = reply.send(Box::new(FeedSnapshot { view, cursor }));
+    }
+
+    fn briefs(&self, after: Option<&DroneId>, limit: usize) -> Vec<(DroneId, Brief)> {
+        let places = self.slots.places(after, limit).into_iter();
+        let briefs = places.map(|(id, place)| (id, self.context.briefs.get(place)));
+        briefs.collect()
     }
 
     fn status(&self) -> ShardStatus {
