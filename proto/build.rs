@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "journal",
         "cluster",
         "rule",
+        "feed",
         "fleet",
         "aggregator",
     ]

@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod command;
 pub mod dead_letter;
+pub mod fleet_feed;
 pub mod graphql;
 pub mod grpc;
 pub mod history;

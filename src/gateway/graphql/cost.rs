@@ -17,10 +17,11 @@ use crate::gateway::http::input::PAGE_DEFAULT;
 /// Fields that answer with a page of entries.
 const PAGED: [&str; 3] = ["drones", "telemetry", "fences"];
 /// Fields that bring more than one value each, and how many they are taken for.
-const HEAVY: [(&str, u64); 8] = [
+const HEAVY: [(&str, u64); 9] = [
     ("rules", 100),
     ("ruleFields", 60),
     ("levels", 4),
+    ("commands", 100),
     ("stamps", 20),
     ("extras", 20),
     ("raw", 20),

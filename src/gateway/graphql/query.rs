@@ -1,34 +1,33 @@
 //! What can be asked.
 
-use async_graphql::{Context, EmptySubscription, ID, MergedObject, Object};
+use async_graphql::{Context, ID, MergedObject, Object};
 
+use super::command::{self, Command};
 use super::drone::{Drone, DroneConnection, DroneFilter};
+use super::mutation::Mutation;
 use super::problem::Answered;
-use super::rule::{RuleChanges, RuleQueries};
+use super::rule::RuleQueries;
 use super::session::Session;
+use super::subscription::Subscription;
 use super::summary;
 use crate::gateway::json::summary::Summary;
 use crate::gateway::summary::Asking;
 
 /// The schema of the door.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema.
 #[must_use]
 pub fn schema() -> Schema {
     // What a query may be was judged before the library sees it; see `cost`.
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription).finish()
 }
 
 /// What can be asked. Whoever may not see something is told that it is not there.
 #[derive(Debug, Default, MergedObject)]
 pub struct Query(DroneQueries, RuleQueries);
 
-/// What can be changed. Changes of one request are made one after the other, in its order.
-#[derive(Debug, Default, MergedObject)]
-pub struct Mutation(RuleChanges);
-
-/// Questions about drones.
+/// Questions about drones and their commands.
 #[derive(Debug, Default)]
 pub struct DroneQueries;
 
@@ -53,6 +52,24 @@ impl DroneQueries {
     ) -> Answered<DroneConnection> {
         let page = DroneConnection::page(Session::of(context), first, after, filter);
         Some(page.await)
+    }
+
+    /// A command, as its owner knows it.
+    async fn command(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The command's id.")] id: ID,
+    ) -> Answered<Command> {
+        Some(command::find(Session::of(context), &id).await)
+    }
+
+    /// Every command of a drone within a day, the newest first.
+    async fn commands(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The drone's id.")] drone_id: ID,
+    ) -> Answered<Vec<Command>> {
+        Some(command::of_drone(Session::of(context), &drone_id).await)
     }
 
     /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.

@@ -2,6 +2,8 @@
 
 mod commands;
 mod feed;
+mod fleet;
+mod graphql;
 mod holes;
 mod ingest;
 mod resume;
