@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{
-    CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Room,
-    Sessions, Submission, Subscription, Unavailable,
+    AlertBoard, CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, ListPage,
+    LiveView, Room, Sessions, Submission, Subscription, Unavailable,
 };
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
 use aerostream_domain::{BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardId, UtcMicros};
 use async_trait::async_trait;
 
+pub use crate::store::alert::{AlertKey, AlertQuestion};
 pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
@@ -44,6 +46,12 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Reign in which a drone is owned, as is known here; `None` if it may be another's.
     fn epoch_of(&self, drone: &DroneId) -> Option<Epoch>;
+
+    /// Reigns in which the shards are owned here, in their order; `None` if they may be another's.
+    fn epochs(&self) -> Option<Vec<Epoch>>;
+
+    /// Every recorded alert of the drones.
+    fn alerts(&self) -> &AlertBoard;
 
     /// One command; `None` if its owner does not know it. With `seen`, the moment of the change
     /// that the asker knows, it is answered at the next change, at the latest after `wait`.
@@ -113,6 +121,14 @@ impl Drones for Handle {
         Handle::epoch_of(self, drone)
     }
 
+    fn epochs(&self) -> Option<Vec<Epoch>> {
+        Handle::epochs(self)
+    }
+
+    fn alerts(&self) -> &AlertBoard {
+        Handle::alerts(self)
+    }
+
     async fn command(
         &self,
         id: CommandId,
@@ -164,6 +180,13 @@ pub struct PastSample {
 #[error("the history of {drone} could not be read")]
 pub struct HistoryError {
     pub drone: DroneId,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Why the alerts of the past cannot be read now.
+#[derive(Debug, thiserror::Error)]
+#[error("the alerts of the database could not be read")]
+pub struct PastAlertsError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -225,4 +248,13 @@ pub trait History: Send + Sync + 'static {
 
     /// First moment of which retention has taken nothing yet.
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;
+
+    /// Alerts that were asked for, the newest first.
+    async fn alerts(
+        &self,
+        question: &AlertQuestion,
+    ) -> Result<Vec<(DroneId, Alert)>, PastAlertsError>;
+
+    /// One alert of a drone; `None` if the database does not have it.
+    async fn alert(&self, drone: &DroneId, id: AlertId) -> Result<Option<Alert>, PastAlertsError>;
 }

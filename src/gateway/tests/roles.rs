@@ -19,6 +19,7 @@ const REVOKE: &str = r#"{"token_id":"abc","expires":4000000000}"#;
 const HOLD: &str = r#"{"command":"hold"}"#;
 const HOLD_ALL: &str = r#"{"drone_ids":["alpha"],"command":"hold"}"#;
 const ACCEPTED: &str = r#"{"outcome":"accepted"}"#;
+const COMMENT: &str = r#"{"comment":"seen"}"#;
 const DIGEST: &str = r#"{"digest":"0123456789abcdef"}"#;
 
 const LINES: &[Line] = &[
@@ -87,6 +88,42 @@ const LINES: &[Line] = &[
         "/api/v1/drones/alpha/commands/0000-00000000000000000000000000000000/answer",
         ACCEPTED,
         [200, 200, 403, 403, 403, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/alerts",
+        "",
+        [403, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/alerts",
+        "",
+        [200, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo/alerts",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/acknowledge",
+        "",
+        [403, 403, 403, 404, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/comments",
+        COMMENT,
+        [403, 403, 403, 404, 403, 401],
     ),
     (Method::GET, "/", "", [200; 6]),
     (Method::GET, "/healthz", "", [200; 6]),
