@@ -205,7 +205,7 @@ fn brief() -> anyhow::Result<()> {
     let briefs = Mutex::new(vec![Brief::default()]);
     let brief_us = each_us(|| {
         let mut briefs = briefs.lock().unwrap_or_else(PoisonError::into_inner);
-        briefs[0].renew(black_box(state.live()));
+        briefs[0].renew(black_box(state.live()), 1);
         briefs[0].count(record.received, 1);
         true
     })?;

@@ -10,6 +10,7 @@ mod alert;
 mod command;
 mod end_to_end;
 mod feed;
+mod fleet_feed;
 mod graphql;
 mod history;
 mod memory;
@@ -37,7 +38,7 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "memory",
     "history",
     "end_to_end",
@@ -45,6 +46,7 @@ const NAMES: [&str; 10] = [
     "aggregate",
     "feed",
     "alert",
+    "fleet_feed",
     "command",
     "graphql",
     "replay",
@@ -90,6 +92,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
             "alert" => alert::run().await,
+            "fleet_feed" => fleet_feed::run().await,
             "command" => command::run().await,
             "graphql" => graphql::run().await,
             "replay" => replay::run().await,

@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "event",
         "journal",
         "cluster",
+        "feed",
         "fleet",
         "aggregator",
     ]

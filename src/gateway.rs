@@ -5,6 +5,7 @@ pub mod alert;
 pub mod auth;
 pub mod command;
 pub mod dead_letter;
+pub mod fleet_feed;
 pub mod graphql;
 pub mod grpc;
 pub mod history;

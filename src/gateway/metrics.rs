@@ -27,7 +27,8 @@ pub const STREAMS: &str = "aerostream_gateway_streams";
 /// Drones enrolled by themselves.
 pub const ENROLLED: &str = "aerostream_gateway_drones_enrolled_total";
 
-/// WebSockets that are open, by kind: `feed`, `ingest`.
+/// WebSockets that are open, by kind: `feed`, `fleet`, `graphql`,
+/// `ingest`.
 pub const SOCKETS: &str = "aerostream_gateway_sockets";
 /// Frames of feeds by type, such as `update` and `gap`.
 pub const FEED_FRAMES: &str = "aerostream_gateway_feed_frames_total";

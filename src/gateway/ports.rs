@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{
-    AlertBoard, CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, ListPage,
-    LiveView, Room, Sessions, Submission, Subscription, Unavailable,
+    AlertBoard, CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, Known, ListPage,
+    LiveView, Moves, Room, Sessions, Submission, Subscription, Unavailable,
 };
 use aerostream_domain::alert::{Alert, AlertId};
-use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
-use aerostream_domain::{BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardId, UtcMicros};
+use aerostream_domain::command::{Answer, CommandId, Entry, Intent, NotSentReason};
+use aerostream_domain::{
+    BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardCount, ShardId, UtcMicros,
+};
 use async_trait::async_trait;
 
 pub use crate::store::alert::{AlertKey, AlertQuestion};
@@ -38,8 +40,14 @@ pub trait Drones: Send + Sync + 'static {
     /// Rolls up the drones that the question's filter takes.
     async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
 
+    /// Where the drones are that were heard since the asker asked last, for each shard, in order.
+    async fn moves(&self, known: &[Known]) -> Vec<Result<Moves, Unavailable>>;
+
     /// Which connection holds which drone.
     fn sessions(&self) -> &Arc<Sessions>;
+
+    /// Shards of the cluster.
+    fn shard_count(&self) -> ShardCount;
 
     /// Shard of a drone.
     fn shard_of(&self, drone: &DroneId) -> ShardId;
@@ -64,6 +72,9 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Every command of a drone that its owner remembers, the oldest first.
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable>;
+
+    /// Ids of the commands that were given together and are remembered.
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable>;
 
     /// Whether the drone's ledger has room for a wish, or has it already.
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable>;
@@ -109,8 +120,16 @@ impl Drones for Handle {
         Handle::summary(self, question).await
     }
 
+    async fn moves(&self, known: &[Known]) -> Vec<Result<Moves, Unavailable>> {
+        Handle::moves(self, known).await
+    }
+
     fn sessions(&self) -> &Arc<Sessions> {
         Handle::sessions(self)
+    }
+
+    fn shard_count(&self) -> ShardCount {
+        Handle::shard_count(self)
     }
 
     fn shard_of(&self, drone: &DroneId) -> ShardId {
@@ -140,6 +159,10 @@ impl Drones for Handle {
 
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable> {
         Handle::commands(self, drone).await
+    }
+
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable> {
+        Handle::command_group(self, group).await
     }
 
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable> {
@@ -226,6 +249,14 @@ impl HistoryRequest {
     }
 }
 
+/// Why a command cannot be read from the database now.
+#[derive(Debug, thiserror::Error)]
+#[error("command {id} could not be read from the database")]
+pub struct PastCommandError {
+    pub id: CommandId,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// What drones sent before, as the database has it.
 #[async_trait]
 pub trait History: Send + Sync + 'static {
@@ -245,6 +276,11 @@ pub trait History: Send + Sync + 'static {
     /// About how many samples there are.
     async fn estimate(&self, drone: &DroneId, range: Range<UtcMicros>)
     -> Result<u64, HistoryError>;
+
+    /// A command, also one that its owner has forgotten. Where no commands are kept there is none.
+    async fn command(&self, _id: CommandId) -> Result<Option<(DroneId, Entry)>, PastCommandError> {
+        Ok(None)
+    }
 
     /// First moment of which retention has taken nothing yet.
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;

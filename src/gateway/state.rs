@@ -14,6 +14,7 @@ use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::command::{CommandConfig, Commands};
 use super::dead_letter::DeadLetters;
+use super::fleet_feed::{FleetFeed, FleetFeedConfig};
 use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
 use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, SocketPlace, Usage};
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     pub ingest: IngestConfig,
     /// Fleets in numbers.
     pub summary: SummaryConfig,
+    /// Positions of fleets.
+    pub fleet_feed: FleetFeedConfig,
     /// The fold of fleets and drones.
     pub registry: RegistryConfig,
     /// Commands to drones.
@@ -155,6 +158,7 @@ pub struct Gateway {
     pub(super) behind: Behind,
     pub(super) ingest: Ingest,
     pub(super) commands: Commands,
+    pub(super) fleet_feed: Arc<FleetFeed>,
     /// Resumed feeds that may read the event log at once.
     pub(super) replays: Semaphore,
     unknown: Arc<Usage>,
@@ -189,8 +193,14 @@ impl Gateway {
             Arc::clone(&behind.log),
             config.commands.clone(),
         );
+        let fleet_feed = FleetFeed::new(
+            Arc::clone(&behind.drones),
+            behind.registry.clone(),
+            config.fleet_feed.clone(),
+        );
         Ok(Arc::new(Self {
             commands,
+            fleet_feed,
             auth: Authenticator::new(&config.auth, config.limits.clone())?,
             usage: Arc::new(Usage::of_gateway(&config.limits)),
             exports: Places::new(

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see `feed` |
 //! | `/ws/v1/alerts?from=<cursor>` | viewer, operator, admin | alerts; see `alerts` |
+//! | `/ws/v1/fleet` | whoever may read fleets | positions by viewport; see `fleet` |
+//! | `/graphql/ws` | whoever has a token | GraphQL with subscriptions; see `graphql` |
 //! | `/ws/v1/ingest` | drone, relay | samples in; see `ingest` |
 //!
 //! The token comes as header `authorization`, as subprotocol `bearer.<token>` beside
@@ -13,7 +15,9 @@
 mod alerts;
 mod cursor;
 mod feed;
+mod fleet;
 mod frame;
+mod graphql;
 mod ingest;
 mod opening;
 mod replay;
@@ -96,6 +100,18 @@ pub(super) fn routes() -> Vec<Route> {
             "/ws/v1/alerts",
             get(alerts::open),
             "WebSocket: alerts as they happen; with `?from=<cursor>` what was missed first",
+        ),
+        Route::door(
+            Method::GET,
+            "/ws/v1/fleet",
+            get(fleet::open),
+            "WebSocket: positions of the drones in view, at a rate of the client's",
+        ),
+        Route::door(
+            Method::GET,
+            "/graphql/ws",
+            get(graphql::open),
+            "WebSocket: GraphQL with subscriptions, as graphql-transport-ws has it",
         ),
         Route::door(
             Method::GET,

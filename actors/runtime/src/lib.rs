@@ -43,4 +43,5 @@ pub use handle::{
 };
 pub use node::{Hooks, Node};
 pub use sessions::{Heard, Session, SessionLink, Sessions, Uplink};
+pub use shard::moves::{Known, Move, Moves, Run};
 pub use shard::tally::DroneFilter;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::DroneSnapshot;
+use aerostream_domain::command::CommandId;
 use aerostream_domain::{
     AppendId, Batch, BootId, BootRecord, Brief, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
 };
@@ -14,6 +15,7 @@ use crate::alert::{AlertMsg, AlertTold};
 use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
+use crate::shard::moves::Gathering;
 use crate::shard::tally::Counting;
 
 /// A batch with all that its answer needs.
@@ -47,6 +49,8 @@ pub(crate) enum ShardMsg {
     },
     /// Counts drones, some at a time.
     Tally(Box<Counting>),
+    /// Gathers where drones are, some at a time.
+    Moves(Box<Gathering>),
     Status(oneshot::Sender<ShardStatus>),
     /// What the shard's journal partition says, all below `next`.
     Journal {
@@ -63,6 +67,11 @@ pub(crate) enum ShardMsg {
     Watch {
         drone: DroneId,
         after: Option<Duration>,
+    },
+    /// Ids of the commands that were given together.
+    Group {
+        group: u128,
+        reply: oneshot::Sender<Vec<CommandId>>,
     },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
@@ -140,6 +149,8 @@ pub(crate) enum DroneMsg {
         records: Vec<(Offset, TelemetryRecord)>,
         token: MarkToken,
     },
+    /// The log takes long for this record, or failed.
+    Late(Arc<TelemetryRecord>),
     Snapshot(mpsc::Sender<DroneSnapshot>),
     Passivate {
         idle: Duration,

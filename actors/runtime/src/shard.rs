@@ -3,6 +3,7 @@
 mod alerts;
 mod commands;
 mod failed;
+pub(crate) mod moves;
 mod round;
 pub(crate) mod tally;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aerostream_domain::{Drone, DroneId, Offset};
+use aerostream_domain::{Brief, Drone, DroneId, Offset};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -80,7 +81,7 @@ impl Actor for ShardActor {
             if let Some(epoch) = known.snapshot_epoch.filter(|it| *it < context.claim.epoch) {
                 slots.note_older_snapshot(id.clone(), epoch);
             }
-            let place = context.briefs.add();
+            let place = context.briefs.add(&id);
             context.briefs.renew(place, known.drone.live());
             index.learn(&known.drone);
             slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
@@ -129,22 +130,19 @@ impl Actor for ShardActor {
                 after,
                 limit,
                 reply,
-            } => {
-                let places = shard.slots.places(after.as_ref(), limit).into_iter();
-                let briefs = places.map(|(id, place)| (id, shard.context.briefs.get(place)));
-                let _ = reply.send(briefs.collect());
-            }
+            } => drop(reply.send(shard.briefs(after.as_ref(), limit))),
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
+            ShardMsg::Moves(gathering) => shard.moves(&myself, gathering),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
             ShardMsg::Journal { told, next, done } => {
                 shard.journal(&myself, told, next).await?;
                 let _ = done.send(());
             }
             ShardMsg::Command { to, message } => shard.command(&myself, to, *message).await?,
+            ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
-                shard.alert_tick(&myself).await?;
-                shard.tick(&myself);
+                shard.tick(&myself).await?;
             }
             ShardMsg::Watch { drone, after } => shard.watch(drone, after),
             ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
@@ -230,7 +228,7 @@ impl Shard {
         };
         let limits = self.context.config.limits();
         let place = self.slots.place(&drone);
-        let place = place.unwrap_or_else(|| self.context.briefs.add());
+        let place = place.unwrap_or_else(|| self.context.briefs.add(&drone));
         let drone = match state {
             Some(state) => decode_passive(limits, &state),
             None => Drone::new(drone, limits),
@@ -304,6 +302,12 @@ impl Shard {
         let _ = reply.send(Box::new(FeedSnapshot { view, cursor }));
     }
 
+    fn briefs(&self, after: Option<&DroneId>, limit: usize) -> Vec<(DroneId, Brief)> {
+        let places = self.slots.places(after, limit).into_iter();
+        let briefs = places.map(|(id, place)| (id, self.context.briefs.get(place)));
+        briefs.collect()
+    }
+
     fn status(&self) -> ShardStatus {
         let (hot, passive, failed) = self.slots.count();
         ShardStatus {
@@ -318,7 +322,7 @@ impl Shard {
         }
     }
 
-    fn tick(&mut self, myself: &ActorRef<ShardMsg>) {
+    async fn tick(&mut self, myself: &ActorRef<ShardMsg>) -> Result<(), ActorProcessingErr> {
         let now = Instant::now();
         for drone in self.slots.restarts_due(now) {
             self.restore(myself, drone);
@@ -335,6 +339,7 @@ impl Shard {
                 self.next_idle_look = now + idle_after / 2;
             }
         }
+        self.alert_tick(myself).await
     }
 
     /// Asks some idle drones to become passive and tells how many.

@@ -5,14 +5,19 @@ use std::time::Duration;
 use aerostream_actors::CommandView;
 use aerostream_domain::command::{Cancel, CommandId, CommandRecord, Confirm};
 use aerostream_domain::{DroneId, UtcMicros};
+use futures::StreamExt;
 
 use super::{FOLD_WAIT, Wish, no_command, not_durable};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal};
 use crate::gateway::ingest::unavailable;
+use crate::gateway::limit::RETRY_AFTER;
 use crate::gateway::state::{Gateway, allow, no_drone};
 use crate::registry::Credential;
+
+/// Commands of a group that are asked for at once.
+const GROUP_ASKED_AT_ONCE: usize = 64;
 
 impl Gateway {
     /// Gives a command to a drone; answered when the wish is durable.
@@ -46,7 +51,7 @@ impl Gateway {
     ) -> Result<CommandView, Problem> {
         allow(principal, Action::ReadDrone)?;
         // Whoever may not see it does not wait for it either.
-        let view = self.commands.known(id).await?;
+        let view = self.remembered(id).await?;
         let seen = seen.filter(|_| !wait.is_zero() && !view.entry.is_over());
         self.visible(principal, &view)?;
         let Some(seen) = seen else {
@@ -55,6 +60,30 @@ impl Gateway {
         let later = self.behind.drones.command(id, Some(seen), wait).await;
         let later = later.map_err(|error| unavailable(&error))?;
         Ok(later.unwrap_or(view))
+    }
+
+    /// A command as its owner knows it, or as the database has it once the owner has forgotten it.
+    async fn remembered(&self, id: CommandId) -> Result<CommandView, Problem> {
+        let unknown = match self.commands.known(id).await {
+            Err(problem) if problem.code == ErrorCode::NotFound => problem,
+            known => return known,
+        };
+        let Some(history) = &self.behind.history else {
+            return Err(unknown);
+        };
+        let stored = history.command(id).await.map_err(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, command.id = %id, "an ended command was not read");
+            let detail = "no drone has this command now, and the database, which has those of \
+                          earlier days, cannot be read";
+            Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
+        })?;
+        let (drone, entry) = stored.ok_or(unknown)?;
+        Ok(CommandView {
+            entry,
+            drone,
+            needs_confirmation: false,
+        })
     }
 
     /// A command that the caller may see, when it is over, at the latest after `wait`.
@@ -99,6 +128,41 @@ impl Gateway {
         let mut views = views.map_err(|error| unavailable(&error))?;
         views.reverse();
         Ok(views)
+    }
+
+    /// The commands of a group that the caller may see, in the order of their drones.
+    ///
+    /// # Errors
+    /// There is none, or an owner cannot be asked.
+    pub async fn command_group(
+        &self,
+        principal: &Principal,
+        group: u128,
+    ) -> Result<Vec<CommandView>, Problem> {
+        allow(principal, Action::ReadDrone)?;
+        let ids = self.behind.drones.command_group(group).await;
+        let ids = ids.map_err(|error| unavailable(&error))?;
+        let views: Vec<_> = futures::stream::iter(ids)
+            .map(|id| self.commands.known(id))
+            .buffered(GROUP_ASKED_AT_ONCE)
+            .collect()
+            .await;
+        let mut seen = Vec::new();
+        for view in views {
+            match view {
+                Ok(view) if self.visible(principal, &view).is_ok() => seen.push(view),
+                Ok(_) => {}
+                // It was forgotten meanwhile.
+                Err(problem) if problem.code == ErrorCode::NotFound => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        if seen.is_empty() {
+            let detail = "there is no such group of commands";
+            return Err(Problem::new(ErrorCode::NotFound, detail).at("group_id"));
+        }
+        seen.sort_by(|one, other| one.drone.cmp(&other.drone));
+        Ok(seen)
     }
 
     /// Takes a command back; answered when the wish is durable.

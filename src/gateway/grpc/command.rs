@@ -80,7 +80,7 @@ fn wish(gateway: &Gateway, request: v1::SendCommandRequest) -> Result<Wish, Prob
         command,
         time_to_live: gateway.commands.time_to_live(asked, "time_to_live_ms")?,
         emergency: request.emergency,
-        confirm: None,
+        confirm: request.confirm,
         group: None,
     })
 }

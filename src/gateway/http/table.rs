@@ -45,6 +45,7 @@ fn commands() -> Vec<Route> {
     const NEXT: &str = "/api/v1/drones/{id}/commands/next";
     const ANSWER: &str = "/api/v1/drones/{id}/commands/{command}/answer";
     const MANY: &str = "/api/v1/commands";
+    const GROUP: &str = "/api/v1/command-groups/{id}";
     const ONE: &str = "/api/v1/commands/{id}";
     const CANCEL: &str = "/api/v1/commands/{id}/cancel";
     const CONFIRM: &str = "/api/v1/commands/{id}/confirm";
@@ -52,6 +53,7 @@ fn commands() -> Vec<Route> {
         Route::post(OF_DRONE, given::give, about::commands::give),
         Route::get(OF_DRONE, given::list, about::commands::list),
         Route::post(MANY, given::give_many, about::commands::give_many),
+        Route::get(GROUP, given::show_group, about::commands::show_group),
         Route::get(ONE, given::show, about::commands::show),
         Route::post(CANCEL, given::cancel, about::commands::cancel),
         Route::post(CONFIRM, given::confirm, about::commands::confirm),

@@ -60,6 +60,12 @@ const LINES: &[Line] = &[
         [404, 403, 404, 404, 404, 401],
     ),
     (
+        Method::GET,
+        "/api/v1/command-groups/00000000000000000000000000000000",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
         Method::POST,
         "/api/v1/commands/0000-00000000000000000000000000000000/cancel",
         "",
@@ -124,6 +130,18 @@ const LINES: &[Line] = &[
         "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/comments",
         COMMENT,
         [403, 403, 403, 404, 403, 401],
+    // Who may is told the way of a WebSocket; see `ws`.
+    (
+        Method::GET,
+        "/ws/v1/fleet",
+        "",
+        [400, 400, 400, 400, 400, 401],
+    ),
+    (
+        Method::GET,
+        "/graphql/ws",
+        "",
+        [400, 400, 400, 400, 400, 401],
     ),
     (Method::GET, "/", "", [200; 6]),
     (Method::GET, "/healthz", "", [200; 6]),

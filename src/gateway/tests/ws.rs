@@ -3,6 +3,8 @@
 mod alerts;
 mod commands;
 mod feed;
+mod fleet;
+mod graphql;
 mod holes;
 mod ingest;
 mod resume;

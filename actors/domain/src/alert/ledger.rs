@@ -21,9 +21,9 @@ pub struct AlertLimits {
 }
 
 impl AlertLimits {
-    /// 32 that are over, 128 active, 8 comments of each.
+    /// 8 that are over, 128 active, 8 comments of each.
     pub const DEFAULT: Self = Self {
-        ended_max: 32,
+        ended_max: 8,
         comments_max: 8,
         active_max: 128,
     };

@@ -1,7 +1,7 @@
 //! Who was heard when, and whose silence is to be looked at when: a wheel of timers per shard.
 //!
-//! A timer is not moved when a drone is heard, which would cost every batch something; it looks, when
-//! it runs out, how long the silence really is.
+//! A timer is not moved when a drone is heard, which would cost every batch something: it looks,
+//! when it runs out, how long the silence really is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -125,12 +125,22 @@ impl Quiet {
 
 #[cfg(test)]
 mod tests {
+    use aerostream_domain::{Epoch, Offset};
+
     use super::*;
     use crate::briefs::Briefs;
 
+    fn alpha() -> DroneId {
+        DroneId::parse("alpha").expect("an id")
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_counts_from_what_was_heard_and_from_when_it_could_be() {
-        let (ears, place) = (Ears::new(), Briefs::default().add());
+        let epoch = Epoch {
+            generation: 1,
+            offset: Offset(1),
+        };
+        let (ears, place) = (Ears::new(), Briefs::new(epoch).add(&alpha()));
         assert!(ears.heard(place), "nobody looks after it yet");
         assert!(!ears.heard(place));
         tokio::time::advance(Duration::from_secs(4)).await;
@@ -145,7 +155,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timer_runs_out_once_and_not_early() {
         let mut quiet = Quiet::new();
-        let drone = DroneId::parse("alpha").expect("an id");
+        let drone = alpha();
         quiet.look_after(drone.clone(), Duration::from_millis(3500));
         tokio::time::advance(Duration::from_millis(3400)).await;
         assert!(quiet.due().is_empty());
