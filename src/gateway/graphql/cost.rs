@@ -15,9 +15,11 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::http::input::PAGE_DEFAULT;
 
 /// Fields that answer with a page of entries.
-const PAGED: [&str; 2] = ["drones", "telemetry"];
+const PAGED: [&str; 3] = ["alerts", "drones", "telemetry"];
 /// Fields that bring more than one value each, and how many they are taken for.
-const HEAVY: [(&str, u64); 6] = [
+const HEAVY: [(&str, u64); 8] = [
+    ("active", 100),
+    ("changes", 10),
     ("commands", 100),
     ("stamps", 20),
     ("extras", 20),

@@ -30,17 +30,17 @@ pub use stream::open as stream;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertQuery {
-    active: Option<bool>,
-    acknowledged: Option<bool>,
-    severity: Option<String>,
-    fleet_id: Option<String>,
-    drone_id: Option<String>,
-    rule_id: Option<String>,
-    history: Option<bool>,
-    from: Option<String>,
-    to: Option<String>,
-    after: Option<String>,
-    limit: Option<usize>,
+    pub(in crate::gateway) active: Option<bool>,
+    pub(in crate::gateway) acknowledged: Option<bool>,
+    pub(in crate::gateway) severity: Option<String>,
+    pub(in crate::gateway) fleet_id: Option<String>,
+    pub(in crate::gateway) drone_id: Option<String>,
+    pub(in crate::gateway) rule_id: Option<String>,
+    pub(in crate::gateway) history: Option<bool>,
+    pub(in crate::gateway) from: Option<String>,
+    pub(in crate::gateway) to: Option<String>,
+    pub(in crate::gateway) after: Option<String>,
+    pub(in crate::gateway) limit: Option<usize>,
 }
 
 /// What a feed of alerts tells, and where it begins.
@@ -53,6 +53,27 @@ pub struct Listening {
     rule_id: Option<String>,
     /// Cursor of the last frame that the client has taken.
     from: Option<String>,
+}
+
+impl AlertQuery {
+    /// The filter.
+    ///
+    /// # Errors
+    /// A part of it is wrong.
+    pub(in crate::gateway) fn filter(&self) -> Result<AlertFilter, Problem> {
+        let one = |text: &Option<String>| text.clone();
+        let filter = filter(
+            one(&self.severity),
+            one(&self.fleet_id),
+            one(&self.drone_id),
+            one(&self.rule_id),
+        )?;
+        Ok(AlertFilter {
+            active: self.active,
+            acknowledged: self.acknowledged,
+            ..filter
+        })
+    }
 }
 
 impl Listening {
@@ -88,9 +109,9 @@ pub struct Comment {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AlertPage)]
 pub struct AlertList {
-    alerts: Vec<AlertReply>,
+    pub(in crate::gateway) alerts: Vec<AlertReply>,
     /// The `after` of the next page; null when the list is over.
-    next_after: Option<String>,
+    pub(in crate::gateway) next_after: Option<String>,
 }
 
 impl From<AlertPage> for AlertList {
@@ -151,19 +172,16 @@ pub async fn of_drone(
     Ok(Json(page(&gateway, &caller.principal, asked).await?))
 }
 
-async fn page(
+/// A page, from the board or from the database.
+///
+/// # Errors
+/// What is asked is wrong or not for the caller, or the database does not answer.
+pub(in crate::gateway) async fn page(
     gateway: &Gateway,
     principal: &Principal,
     asked: AlertQuery,
 ) -> Result<AlertList, Problem> {
-    let mut filter = filter(
-        asked.severity,
-        asked.fleet_id,
-        asked.drone_id,
-        asked.rule_id,
-    )?;
-    filter.active = asked.active;
-    filter.acknowledged = asked.acknowledged;
+    let filter = asked.filter()?;
     gateway.allow_alerts(principal, &filter)?;
     let paging = Paging {
         after: asked.after.as_deref().map(parse_key).transpose()?,

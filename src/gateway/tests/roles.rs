@@ -130,10 +130,17 @@ const LINES: &[Line] = &[
         "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/comments",
         COMMENT,
         [403, 403, 403, 404, 403, 401],
+    ),
     // Who may is told the way of a WebSocket; see `ws`.
     (
         Method::GET,
         "/ws/v1/fleet",
+        "",
+        [400, 400, 400, 400, 400, 401],
+    ),
+    (
+        Method::GET,
+        "/ws/v1/alerts",
         "",
         [400, 400, 400, 400, 400, 401],
     ),
