@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aerostream::clock;
 use aerostream::gateway::ingest::Incoming;
 use aerostream::gateway::json::{request, shape};
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::{
     BootId, Brief, Drone, DroneId, Epoch, Limits, Offset, RecordedSample, Seq, TelemetryRecord,
     TimeBasis, UtcMicros,
@@ -198,13 +199,13 @@ fn brief() -> anyhow::Result<()> {
             since_boot: None,
             content: observation::content(seq),
         }];
-        state.apply(Offset(seq), &record);
+        state.apply(Offset(seq), &record, &RuleSet::default());
         black_box(state.live().samples > 0)
     })?;
     let briefs = Mutex::new(vec![Brief::default()]);
     let brief_us = each_us(|| {
         let mut briefs = briefs.lock().unwrap_or_else(PoisonError::into_inner);
-        briefs[0].renew(black_box(state.live()));
+        briefs[0].renew(black_box(state.live()), 1);
         briefs[0].count(record.received, 1);
         true
     })?;

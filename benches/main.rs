@@ -9,6 +9,7 @@ mod aggregate;
 mod command;
 mod end_to_end;
 mod feed;
+mod fleet_feed;
 mod graphql;
 mod history;
 mod memory;
@@ -36,13 +37,14 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "memory",
     "history",
     "end_to_end",
     "rest",
     "aggregate",
     "feed",
+    "fleet_feed",
     "command",
     "graphql",
     "replay",
@@ -87,6 +89,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "fleet_feed" => fleet_feed::run().await,
             "command" => command::run().await,
             "graphql" => graphql::run().await,
             "replay" => replay::run().await,

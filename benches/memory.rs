@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aerostream::clock;
-use aerostream_actors::{Config, Handle, Hooks, IngestOutcome, Node, Submission};
+use aerostream_actors::{BuiltInRules, Config, Handle, Hooks, IngestOutcome, Node, Submission};
 use aerostream_cluster::{NodeIdentity, claim_all};
 use aerostream_domain::{DroneId, NodeId, Offset, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
@@ -100,7 +100,13 @@ impl Fleet {
             ..Config::default()
         };
         let port: Arc<dyn EventLog> = Arc::<MemoryLog>::clone(&log);
-        let node = Node::start(config, port, ownership, Hooks::default()).await?;
+        let node = Node::start(
+            config,
+            port,
+            ownership,
+            (Arc::new(BuiltInRules::default()), Hooks::default()),
+        )
+        .await?;
         let power_up = UtcMicros(clock::utc_now().0 - 60_000_000);
         Ok(Self {
             node,

@@ -9,11 +9,13 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
+        "alert",
         "command",
         "telemetry",
         "event",
         "journal",
         "cluster",
+        "feed",
         "fleet",
         "aggregator",
     ]

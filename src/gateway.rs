@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod command;
 pub mod dead_letter;
+pub mod fleet_feed;
 pub mod graphql;
 pub mod grpc;
 pub mod history;
@@ -15,12 +16,14 @@ pub mod limit;
 pub mod list;
 pub mod metrics;
 pub mod ports;
+pub mod refused;
 pub mod server;
 pub mod state;
 pub mod summary;
+pub mod tls;
 pub mod ws;
 
-pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
+pub use state::{Behind, BuildError, Gateway, GatewayConfig, ReadyCheck};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use aerostream_domain::{
     BootId, BootRecord, Cause, JournalEntry, JournalKind, Offset, Refusal, RefusalCode, UtcMicros,
 };
 
+use crate::alert;
 use crate::command::record as command;
 use crate::refuse::{drone_id, required, specified, under};
 use crate::v1;
@@ -18,7 +19,13 @@ impl TryFrom<v1::JournalRecord> for JournalEntry {
                 drone: drone_id("drone_id", &wire.drone_id)?,
                 record: Box::new(record),
             },
-            Err(kind) => control(kind, &wire.drone_id)?,
+            Err(kind) => match alert::from_kind(kind)? {
+                Ok(record) => JournalKind::Alert {
+                    drone: drone_id("drone_id", &wire.drone_id)?,
+                    record: Box::new(record),
+                },
+                Err(kind) => control(kind, &wire.drone_id)?,
+            },
         };
         Ok(Self {
             epoch: wire.epoch.map(Into::into),
@@ -29,7 +36,7 @@ impl TryFrom<v1::JournalRecord> for JournalEntry {
     }
 }
 
-/// What is not about a command.
+/// What is neither about a command nor about alerts.
 fn control(kind: Kind, drone: &str) -> Result<JournalKind, Refusal> {
     match kind {
         Kind::Claim(_) if !drone.is_empty() => {
@@ -60,12 +67,17 @@ impl From<JournalEntry> for v1::JournalRecord {
             JournalKind::Command { drone, record } => {
                 (drone.as_str().to_owned(), command::to_kind(*record))
             }
+            JournalKind::Alert { drone, record } => {
+                (drone.as_str().to_owned(), alert::to_kind(&record))
+            }
         };
         Self {
             epoch: entry.epoch.map(Into::into),
             drone_id,
             cause: (entry.cause != Cause::default()).then(|| entry.cause.into()),
             at_us: entry.at.0,
+            // A gateway adds it to what it was asked for.
+            origin: None,
             kind: Some(kind),
         }
     }

@@ -5,6 +5,7 @@
 //! format has and calls the domain's range checks. What the event log holds was judged before it
 //! was acknowledged, so records are only checked for their shape.
 
+pub mod alert;
 pub mod batch;
 pub mod command;
 pub mod event;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use aerostream_domain::ids::IdError;
-use aerostream_domain::{DroneId, NodeId, Refusal, RefusalCode};
+use aerostream_domain::{DroneId, NodeId, Refusal, RefusalCode, RuleId};
 
 /// A field that must be there is not.
 pub(crate) fn missing(field: &str) -> Refusal {
@@ -77,6 +77,11 @@ pub(crate) fn drone_id(field: &str, text: &str) -> Result<DroneId, Refusal> {
 /// A node's id.
 pub(crate) fn node_id(field: &str, text: &str) -> Result<NodeId, Refusal> {
     NodeId::parse(text).map_err(|error| bad_id(field, &error))
+}
+
+/// A rule's id.
+pub(crate) fn rule_id(field: &str, text: &str) -> Result<RuleId, Refusal> {
+    RuleId::parse(text).map_err(|error| bad_id(field, &error))
 }
 
 fn bad_id(field: &str, error: &IdError) -> Refusal {

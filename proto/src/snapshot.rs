@@ -1,6 +1,8 @@
 //! Records of the state topic: `v1::StateRecord` and the domain's [`StateEntry`].
 
+use aerostream_domain::alert::AlertBook;
 use aerostream_domain::command::Ledger;
+use aerostream_domain::drone::Pulse;
 use aerostream_domain::{
     BootId, BootRecord, DroneSnapshot, Offset, Refusal, RefusalCode, Seq, ShardMark, StateEntry,
     StateKind, WindowSnapshot,
@@ -72,6 +74,13 @@ impl TryFrom<v1::DroneSnapshot> for DroneSnapshot {
                 Some(commands) => commands.try_into().map_err(under("commands"))?,
                 None => Ledger::default(),
             },
+            alerts: match wire.alerts {
+                Some(alerts) => alerts.try_into().map_err(under("alerts"))?,
+                None => AlertBook::default(),
+            },
+            pulse: Pulse {
+                interval_ms: wire.interval_ms,
+            },
         })
     }
 }
@@ -90,6 +99,8 @@ impl From<DroneSnapshot> for v1::DroneSnapshot {
                 .folded()
                 .is_some()
                 .then(|| snapshot.commands.into()),
+            alerts: (!snapshot.alerts.is_empty()).then(|| (&snapshot.alerts).into()),
+            interval_ms: snapshot.pulse.interval_ms,
         }
     }
 }

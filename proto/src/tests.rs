@@ -1,5 +1,6 @@
 //! What must hold over all conversions.
 
+mod alerts;
 mod commands;
 mod examples;
 mod golden;

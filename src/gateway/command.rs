@@ -17,7 +17,7 @@ use aerostream_domain::command::{
     Answer, Command, CommandId, CommandRecord, Entry, Intent, is_dangerous,
 };
 use aerostream_domain::drone::live::LiveState;
-use aerostream_domain::{Cause, DroneId, JournalEntry, JournalKind, Offset, UtcMicros};
+use aerostream_domain::{Cause, DroneId, FleetId, JournalEntry, JournalKind, Offset, UtcMicros};
 use aerostream_log::{Append, AppendError, EventLog, Topic};
 use aerostream_proto::v1;
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use super::limit::RETRY_AFTER;
 use super::ports::Drones;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
+use crate::origin;
 
 /// How commands are taken.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,7 +155,11 @@ impl Commands {
     }
 
     /// Makes a wish durable; an emergency goes past a log that is down.
-    async fn take(&self, principal: &Principal, wish: Wish) -> Result<CommandView, Problem> {
+    async fn take(
+        &self,
+        principal: &Principal,
+        (fleet, wish): (FleetId, Wish),
+    ) -> Result<CommandView, Problem> {
         check_key(&wish.key)?;
         let intent = self.intent(principal, &wish)?;
         let (id, drone) = (intent.id, wish.drone);
@@ -175,14 +180,17 @@ impl Commands {
         }
         let needs_confirmation = self.needs_confirmation(&drone, &intent.command).await;
         let record = CommandRecord::Intent(intent.clone());
-        let offset = match self.append(&drone, record, intent.emergency).await {
+        let offset = match self
+            .append((&fleet, &drone), record, intent.emergency)
+            .await
+        {
             Ok(offset) => offset,
             Err(_) if intent.emergency => {
                 let answered = Duration::from_millis(self.config.emergency_answer_ms);
                 let emergencies = &self.emergencies;
                 let log = (&self.log, self.drones.shard_of(&drone));
                 return emergencies
-                    .send(&*self.drones, log, (drone, intent), answered)
+                    .send(&*self.drones, log, (fleet, drone, intent), answered)
                     .await;
             }
             Err(unwritten) => return Err(not_durable(id, unwritten)),
@@ -239,7 +247,7 @@ impl Commands {
 
     async fn append(
         &self,
-        drone: &DroneId,
+        (fleet, drone): (&FleetId, &DroneId),
         record: CommandRecord,
         emergency: bool,
     ) -> Result<Offset, Unwritten> {
@@ -249,7 +257,9 @@ impl Commands {
             self.config.append_timeout_ms
         };
         let shard = self.drones.shard_of(drone);
-        let pending = self.log.append(journal_append(drone, shard, record));
+        let pending = self
+            .log
+            .append(journal_append((fleet, drone), shard, record));
         match tokio::time::timeout(Duration::from_millis(wait), pending).await {
             Ok(Ok(appended)) => Ok(appended.offset),
             Ok(Err(AppendError::Refused { reason, .. })) => Err(Unwritten::Refused(reason)),
@@ -285,7 +295,7 @@ impl Commands {
 
 /// A journal record of a gateway.
 fn journal_append(
-    drone: &DroneId,
+    (fleet, drone): (&FleetId, &DroneId),
     shard: aerostream_domain::ShardId,
     record: CommandRecord,
 ) -> Append {
@@ -298,11 +308,16 @@ fn journal_append(
             record: Box::new(record),
         },
     };
+    let mut record = v1::JournalRecord::from(entry);
+    record.origin = origin::current().map(|origin| v1::Origin {
+        fleet_id: fleet.to_string(),
+        ..origin.into()
+    });
     Append {
         topic: Topic::Journal,
         partition: shard.into(),
         key: Bytes::copy_from_slice(drone.as_str().as_bytes()),
-        payload: aerostream_log::encode(&v1::JournalRecord::from(entry)),
+        payload: aerostream_log::encode(&record),
     }
 }
 

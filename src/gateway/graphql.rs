@@ -7,30 +7,36 @@
 //!
 //! The schema may be asked for by whoever has a token; it is in `docs/schema.graphql` anyway.
 
+mod command;
 pub mod config;
 mod cost;
 mod cursor;
 mod drone;
 mod groups;
 mod live;
+mod mutation;
 mod nesting;
 mod page;
+mod positions;
 mod problem;
 mod query;
 mod scalar;
 mod session;
+mod subscription;
 mod summary;
 mod telemetry;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Response as Answer, Variables};
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Response as Answer, ServerError, Variables};
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -42,7 +48,7 @@ use self::query::Schema;
 use self::session::Session;
 use super::auth::Caller;
 use super::http::{body, input};
-use super::limit;
+use super::limit::{self, Places};
 use super::metrics;
 use super::state::{Gateway, HttpConfig};
 use crate::error::{ErrorCode, Problem};
@@ -56,6 +62,8 @@ const JSON: &str = "application/json";
 pub struct Door {
     schema: Schema,
     cost: Arc<Semaphore>,
+    /// What runs over WebSockets.
+    pub(super) operations: Arc<Places>,
     assets: Assets,
 }
 
@@ -67,6 +75,11 @@ impl Door {
         Self {
             schema: query::schema(),
             cost: Arc::new(Semaphore::new(cost_max)),
+            operations: Places::new(
+                "GraphQL operations over WebSockets",
+                config.all_operations_max,
+                config.principal_operations_max,
+            ),
             assets: Assets::read(config.graphiql_directory.as_deref()),
         }
     }
@@ -92,12 +105,107 @@ pub fn sdl() -> String {
 /// A request as it is sent. Extensions are for extended servers; nothing is done with them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+pub struct Asked {
     query: String,
     operation_name: Option<String>,
     variables: Option<serde_json::Map<String, serde_json::Value>>,
     #[serde(rename = "extensions")]
     _extensions: Option<serde::de::IgnoredAny>,
+}
+
+impl Asked {
+    /// A request that came another way.
+    #[must_use]
+    pub fn new(
+        query: String,
+        operation_name: Option<String>,
+        variables: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Self {
+        Self {
+            query,
+            operation_name,
+            variables,
+            _extensions: None,
+        }
+    }
+}
+
+/// A request that is within its limits.
+struct Prepared {
+    request: async_graphql::Request,
+    cost: u64,
+    is_subscription: bool,
+}
+
+impl Prepared {
+    fn new(asked: Asked, config: &GraphqlConfig) -> Result<Self, Problem> {
+        let variables = asked.variables.unwrap_or_default();
+        let variables = Variables::from_json(serde_json::Value::Object(variables));
+        let document = parse(&asked.query)?;
+        let measure = cost::check(&document, &variables, config)?;
+        let named = asked.operation_name.as_deref();
+        let mut operations = document.operations.iter();
+        let wanted = operations
+            .find(|(name, _)| named.is_none() || name.map(async_graphql::Name::as_str) == named);
+        let is_subscription =
+            wanted.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription);
+        let mut request = async_graphql::Request::new(asked.query).variables(variables);
+        request.operation_name = asked.operation_name;
+        request.set_parsed_query(document);
+        Ok(Self {
+            request,
+            cost: measure.cost,
+            is_subscription,
+        })
+    }
+}
+
+/// Answers an operation that came over a WebSocket: a subscription with many answers, any other
+/// with one.
+///
+/// # Errors
+/// It is malformed, beyond a limit, or too much is under way.
+pub fn operate(
+    gateway: &Arc<Gateway>,
+    caller: Arc<Caller>,
+    asked: Asked,
+) -> Result<BoxStream<'static, Answer>, Problem> {
+    let prepared = Prepared::new(asked, &gateway.config.graphql)?;
+    let complete = |mut answer: Answer| {
+        problem::complete(&mut answer);
+        answer
+    };
+    if prepared.is_subscription {
+        let session = Session::new(Arc::clone(gateway), caller);
+        let schema = &gateway.graphql.schema;
+        let answers = schema.execute_stream(prepared.request.data(session));
+        return Ok(answers.map(complete).boxed());
+    }
+    let cost = gateway.graphql.reserve(prepared.cost)?;
+    let gateway = Arc::clone(gateway);
+    let answer = async move {
+        let _cost = cost;
+        let answer = execute(&gateway, caller, prepared.request).await;
+        answer.map_or_else(
+            |problem| Answer::from_errors(vec![told(&problem)]),
+            complete,
+        )
+    };
+    Ok(stream::once(answer).boxed())
+}
+
+/// A problem as an error of GraphQL.
+#[must_use]
+pub fn told(problem: &Problem) -> ServerError {
+    metrics::problem(problem.code);
+    problem::error(problem)
+}
+
+/// That a connection runs as many operations as it may.
+#[must_use]
+pub fn too_many_operations(most: usize) -> Problem {
+    let detail = format!("a connection may run {most} operations at one time (operations_max)");
+    Problem::new(ErrorCode::Overloaded, detail).retry_after(limit::RETRY_AFTER)
 }
 
 /// `POST /graphql`.
@@ -127,7 +235,9 @@ fn is_whole(answer: &Answer) -> bool {
 async fn answered(gateway: Arc<Gateway>, request: Request) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     let authorization = parts.headers.get(AUTHORIZATION);
-    let caller = gateway.caller(authorization.and_then(|value| value.to_str().ok()))?;
+    let caller = gateway
+        .caller(authorization.and_then(|value| value.to_str().ok()))
+        .await?;
     is_json(&parts.headers)?;
     let config = &gateway.config.graphql;
     let limits = HttpConfig {
@@ -139,15 +249,9 @@ async fn answered(gateway: Arc<Gateway>, request: Request) -> Result<Answer, Pro
     let body = body::read(&parts.headers, body, &limits, &mut permit).await?;
     permit.enter()?;
     let asked: Asked = input::json(&body)?;
-    let variables = asked.variables.unwrap_or_default();
-    let variables = Variables::from_json(serde_json::Value::Object(variables));
-    let document = parse(&asked.query)?;
-    let measure = cost::check(&document, &variables, config)?;
-    let _cost = gateway.graphql.reserve(measure.cost)?;
-    let mut request = async_graphql::Request::new(asked.query).variables(variables);
-    request.operation_name = asked.operation_name;
-    request.set_parsed_query(document);
-    execute(&gateway, caller, request).await
+    let prepared = Prepared::new(asked, config)?;
+    let _cost = gateway.graphql.reserve(prepared.cost)?;
+    execute(&gateway, caller, prepared.request).await
 }
 
 async fn execute(

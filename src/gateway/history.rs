@@ -5,7 +5,10 @@ use std::ops::Range;
 use aerostream_domain::{DroneId, UtcMicros};
 use async_trait::async_trait;
 
-use super::ports::{FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary};
+use super::ports::{
+    AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError, HistoryRequest,
+    PastSample, Steps, Summary,
+};
 use crate::store::history::{Reader, Span};
 use crate::store::{self, Pool, StoreError};
 
@@ -80,5 +83,10 @@ impl History for StoredHistory {
 
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError> {
         self.reader.kept_from().await.map_err(failed(drone))
+    }
+
+    async fn audit(&self, question: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError> {
+        let rows = self.reader.audit(question).await;
+        rows.map_err(|error| AuditError(Box::new(error)))
     }
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{
-    CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, ListPage, LiveView, Room,
-    Sessions, Submission, Subscription, Unavailable,
+    CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, Known, ListPage, LiveView,
+    Moves, Room, Sessions, Submission, Subscription, Unavailable,
 };
 use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
-use aerostream_domain::{BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardId, UtcMicros};
+use aerostream_domain::{
+    BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardCount, ShardId, UtcMicros,
+};
 use async_trait::async_trait;
 
+pub use crate::store::audit::{AuditPlace, AuditQuestion, AuditRow};
 pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
@@ -36,8 +39,14 @@ pub trait Drones: Send + Sync + 'static {
     /// Rolls up the drones that the question's filter takes.
     async fn summary(&self, question: FleetQuestion) -> Result<FleetSummary, Unavailable>;
 
+    /// Where the drones are that were heard since the asker asked last, for each shard, in order.
+    async fn moves(&self, known: &[Known]) -> Vec<Result<Moves, Unavailable>>;
+
     /// Which connection holds which drone.
     fn sessions(&self) -> &Arc<Sessions>;
+
+    /// Shards of the cluster.
+    fn shard_count(&self) -> ShardCount;
 
     /// Shard of a drone.
     fn shard_of(&self, drone: &DroneId) -> ShardId;
@@ -56,6 +65,9 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Every command of a drone that its owner remembers, the oldest first.
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable>;
+
+    /// Ids of the commands that were given together and are remembered.
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable>;
 
     /// Whether the drone's ledger has room for a wish, or has it already.
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable>;
@@ -101,8 +113,16 @@ impl Drones for Handle {
         Handle::summary(self, question).await
     }
 
+    async fn moves(&self, known: &[Known]) -> Vec<Result<Moves, Unavailable>> {
+        Handle::moves(self, known).await
+    }
+
     fn sessions(&self) -> &Arc<Sessions> {
         Handle::sessions(self)
+    }
+
+    fn shard_count(&self) -> ShardCount {
+        Handle::shard_count(self)
     }
 
     fn shard_of(&self, drone: &DroneId) -> ShardId {
@@ -124,6 +144,10 @@ impl Drones for Handle {
 
     async fn commands(&self, drone: &DroneId) -> Result<Vec<CommandView>, Unavailable> {
         Handle::commands(self, drone).await
+    }
+
+    async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable> {
+        Handle::command_group(self, group).await
     }
 
     async fn room(&self, drone: &DroneId, id: CommandId) -> Result<Room, Unavailable> {
@@ -166,6 +190,11 @@ pub struct HistoryError {
     pub drone: DroneId,
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
+
+/// Why the audit cannot be read now.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit could not be read")]
+pub struct AuditError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// A question about a drone's past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,4 +254,7 @@ pub trait History: Send + Sync + 'static {
 
     /// First moment of which retention has taken nothing yet.
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;
+
+    /// Who did what, newest first.
+    async fn audit(&self, question: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError>;
 }

@@ -3,6 +3,8 @@
 //! | path | who | what |
 //! |---|---|---|
 //! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see `feed` |
+//! | `/ws/v1/fleet` | whoever may read fleets | positions by viewport; see `fleet` |
+//! | `/graphql/ws` | whoever has a token | GraphQL with subscriptions; see `graphql` |
 //! | `/ws/v1/ingest` | drone, relay | samples in; see `ingest` |
 //!
 //! The token comes as header `authorization`, as subprotocol `bearer.<token>` beside
@@ -11,7 +13,9 @@
 
 mod cursor;
 mod feed;
+mod fleet;
 mod frame;
+mod graphql;
 mod ingest;
 mod opening;
 mod replay;
@@ -88,6 +92,18 @@ pub(super) fn routes() -> Vec<Route> {
             "/ws/v1/drones/{id}",
             get(feed::open),
             "WebSocket: the feed of a drone; with `?from=<cursor>` what was missed first",
+        ),
+        Route::door(
+            Method::GET,
+            "/ws/v1/fleet",
+            get(fleet::open),
+            "WebSocket: positions of the drones in view, at a rate of the client's",
+        ),
+        Route::door(
+            Method::GET,
+            "/graphql/ws",
+            get(graphql::open),
+            "WebSocket: GraphQL with subscriptions, as graphql-transport-ws has it",
         ),
         Route::door(
             Method::GET,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aerostream_actors::task::{TaskKind, spawn};
-use aerostream_actors::{Hooks, Node};
+use aerostream_actors::{BuiltInRules, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, Ownership, claim_all, watch_control_log};
 use aerostream_domain::{NodeId, ShardCount};
 use aerostream_log::EventLog;
@@ -55,7 +55,8 @@ pub async fn start(
     let ownership = claim_all(&**log, identity, node.shard_count()?)
         .await
         .context("could not take the shards")?;
-    let node = Node::start(actors, Arc::clone(log), ownership.clone(), Hooks::default())
+    let with = (Arc::new(BuiltInRules::default()) as _, Hooks::default());
+    let node = Node::start(actors, Arc::clone(log), ownership.clone(), with)
         .await
         .context("could not start the actors")?;
     Ok((node, ownership))

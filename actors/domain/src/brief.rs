@@ -1,4 +1,4 @@
-//! What fleets are counted by: a few facts of a drone in a fixed number of bytes.
+//! What fleets are counted and shown by: a few facts of a drone in a fixed number of bytes.
 
 use crate::drone::live::LiveState;
 use crate::ids::BootId;
@@ -20,16 +20,23 @@ pub struct Brief {
     longitude_deg: f64,
     relative_altitude_m: f64,
     battery_percent: f32,
+    heading_deg: f32,
+    ground_speed_m_s: f32,
     window: u32,
-    samples: u32,
-    samples_before: u32,
+    /// How often it was renewed; it wraps around.
+    renewals: u32,
+    /// What its keeper noted at the last renewal.
+    round: u32,
+    // Nobody sends 65,535 samples within a window.
+    samples: u16,
+    samples_before: u16,
     armed: Option<bool>,
     landed: Option<LandedState>,
     mode: Option<FlightMode>,
 }
 
 /// A million drones are as many of these.
-const _: () = assert!(size_of::<Brief>() <= 64);
+const _: () = assert!(size_of::<Brief>() <= 72);
 
 impl Default for Brief {
     fn default() -> Self {
@@ -40,7 +47,11 @@ impl Default for Brief {
             longitude_deg: f64::NAN,
             relative_altitude_m: f64::NAN,
             battery_percent: f32::NAN,
+            heading_deg: f32::NAN,
+            ground_speed_m_s: f32::NAN,
             window: 0,
+            renewals: 0,
+            round: 0,
             samples: 0,
             samples_before: 0,
             armed: None,
@@ -51,12 +62,13 @@ impl Default for Brief {
 }
 
 impl Brief {
-    /// Takes the facts from a live state; what was counted stays.
-    pub fn renew(&mut self, live: &LiveState) {
+    /// Takes the facts from a live state in this round of its keeper; what was counted stays.
+    pub fn renew(&mut self, live: &LiveState, round: u32) {
         let (Some(boot), Some(received)) = (live.boot, live.received) else {
             return;
         };
         let position = live.groups.position.unwrap_or_default();
+        let velocity = live.groups.velocity.unwrap_or_default();
         let state = live.groups.state.unwrap_or_default();
         let battery = live.groups.battery.first();
         *self = Self {
@@ -68,6 +80,10 @@ impl Brief {
             battery_percent: battery
                 .and_then(|pack| pack.remaining_percent)
                 .unwrap_or(f32::NAN),
+            heading_deg: velocity.heading_deg.unwrap_or(f32::NAN),
+            ground_speed_m_s: velocity.ground_speed_m_s.unwrap_or(f32::NAN),
+            renewals: self.renewals.wrapping_add(1),
+            round,
             armed: state.armed,
             landed: state.landed_state,
             mode: state.flight_mode,
@@ -78,7 +94,7 @@ impl Brief {
     /// Counts samples by their receipt; what is older than the two windows is left out.
     pub fn count(&mut self, received: UtcMicros, samples: usize) {
         let window = window_of(received);
-        let samples = u32::try_from(samples).unwrap_or(u32::MAX);
+        let samples = u16::try_from(samples).unwrap_or(u16::MAX);
         if window > self.window {
             let follows = window == self.window + 1;
             self.samples_before = if follows { self.samples } else { 0 };
@@ -129,6 +145,30 @@ impl Brief {
     #[must_use]
     pub fn relative_altitude_m(&self) -> Option<f64> {
         (!self.relative_altitude_m.is_nan()).then_some(self.relative_altitude_m)
+    }
+
+    /// Where the nose points, degrees, 0 to 360.
+    #[must_use]
+    pub fn heading_deg(&self) -> Option<f32> {
+        (!self.heading_deg.is_nan()).then_some(self.heading_deg)
+    }
+
+    /// Metres per second over ground.
+    #[must_use]
+    pub fn ground_speed_m_s(&self) -> Option<f32> {
+        (!self.ground_speed_m_s.is_nan()).then_some(self.ground_speed_m_s)
+    }
+
+    /// How often it was renewed; it wraps around.
+    #[must_use]
+    pub const fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
+    /// The keeper's round of the last renewal; 0 before the first.
+    #[must_use]
+    pub const fn round(&self) -> u32 {
+        self.round
     }
 
     /// State of charge of the first pack, 0 to 100.

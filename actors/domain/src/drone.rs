@@ -10,6 +10,7 @@ pub mod live;
 pub mod snapshot;
 
 mod boot;
+mod pulse;
 mod time;
 mod window;
 
@@ -20,7 +21,12 @@ use std::time::Duration;
 
 use self::boot::Boots;
 use self::live::LiveState;
+pub use self::pulse::Pulse;
 use self::window::Windows;
+use crate::alert::judge::Seen;
+use crate::alert::{
+    AlertBook, AlertFolded, AlertRecord, AlertStanding, RuleSet, Silent, Transition,
+};
 use crate::command::ledger::Standing;
 use crate::command::{CommandRecord, Folded, Ledger};
 use crate::ids::{BootId, DroneId, Epoch, Offset};
@@ -104,6 +110,8 @@ pub struct Drone {
     live: LiveState,
     applied: Option<Offset>,
     commands: Ledger,
+    alerts: AlertBook,
+    pulse: Pulse,
 }
 
 impl Drone {
@@ -118,6 +126,8 @@ impl Drone {
             live: LiveState::default(),
             applied: None,
             commands: Ledger::default(),
+            alerts: AlertBook::default(),
+            pulse: Pulse::default(),
         }
     }
 
@@ -170,6 +180,55 @@ impl Drone {
             boot: self.newest_boot(),
         };
         self.commands.fold(standing, record)
+    }
+
+    /// Its alerts.
+    #[must_use]
+    pub fn alerts(&self) -> &AlertBook {
+        &self.alerts
+    }
+
+    /// Folds a journal record about alerts, in the order of the journal.
+    pub fn fold_alert(&mut self, standing: AlertStanding, record: &AlertRecord) -> AlertFolded {
+        self.alerts.fold(standing, record)
+    }
+
+    /// The journal is read back, the telemetry behind it is not yet.
+    pub fn settle_alerts(&mut self) {
+        self.alerts.settle();
+    }
+
+    /// Takes decisions back that were not written.
+    pub fn take_back_alerts(&mut self, transitions: &[Transition]) {
+        self.alerts.take_back(transitions);
+    }
+
+    /// Judges that nothing was heard for so long.
+    pub fn judge_silence(&mut self, silent: Duration, rules: &RuleSet) -> Silent {
+        let seen = Seen {
+            drone: &self.id,
+            live: &self.live,
+            rules,
+            applied: self.applied,
+        };
+        self.alerts.silence(seen, silent, self.pulse.interval())
+    }
+
+    /// Ends alerts whose rule or fence is no more, without a sample.
+    pub fn judge_rules(&mut self, rules: &RuleSet) {
+        let seen = Seen {
+            drone: &self.id,
+            live: &self.live,
+            rules,
+            applied: self.applied,
+        };
+        self.alerts.reconsider(seen);
+    }
+
+    /// How often it is heard.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse
     }
 
     /// The boot record of a boot that is remembered.

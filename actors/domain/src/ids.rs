@@ -97,6 +97,15 @@ text_id! {
     NodeId
 }
 
+text_id! {
+    /// A rule within its scope. Same characters as [`DroneId`].
+    RuleId
+}
+text_id! {
+    /// A fence of a fleet. Same characters as [`DroneId`].
+    FenceId
+}
+
 macro_rules! number_id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*

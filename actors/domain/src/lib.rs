@@ -3,6 +3,7 @@
 //! Pure: no async, no clock, no randomness, no environment. Time comes in as an argument; what has
 //! to happen outside comes out as a value.
 
+pub mod alert;
 pub mod brief;
 pub mod command;
 pub mod drone;
@@ -20,7 +21,10 @@ pub use content_hash::ContentHash;
 pub use drone::snapshot::{DroneSnapshot, WindowSnapshot};
 pub use drone::{Admission, AppendId, Drone, Limits, Receipt, Verdict};
 pub use fleet_summary::{Cell, CellSize, CellSizeError, FleetSummary, Kept, Tally, View};
-pub use ids::{BootId, DroneId, Epoch, FleetId, IdError, NodeId, Offset, Seq, ShardCount, ShardId};
+pub use ids::{
+    BootId, DroneId, Epoch, FenceId, FleetId, IdError, NodeId, Offset, RuleId, Seq, ShardCount,
+    ShardId,
+};
 pub use record::{
     Cause, Claim, JournalEntry, JournalKind, ShardMark, StateEntry, StateKind, TelemetryEntry,
 };

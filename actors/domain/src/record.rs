@@ -1,5 +1,6 @@
 //! What a record of the event log can be.
 
+use crate::alert::AlertRecord;
 use crate::command::CommandRecord;
 use crate::drone::snapshot::DroneSnapshot;
 use crate::ids::{DroneId, Epoch, NodeId, Offset, ShardId};
@@ -68,6 +69,11 @@ pub enum JournalKind {
     Command {
         drone: DroneId,
         record: Box<CommandRecord>,
+    },
+    /// Alerts that changed, or what somebody said of one.
+    Alert {
+        drone: DroneId,
+        record: Box<AlertRecord>,
     },
 }
 

@@ -5,6 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::sample::{Attitude, Battery, Content, Gnss, Position, Velocity};
 use aerostream_domain::{
     AppendId, Batch, BootId, BootMicros, Drone, DroneId, Epoch, Limits, Offset, Receipt, Sample,
@@ -100,7 +101,11 @@ fn flown(boots: u64, batches: u64) -> Drone {
             let record = drone
                 .admit(&mut batch, Receipt { at, epoch, append })
                 .record;
-            drone.apply(Offset(number), &record.expect("new samples"));
+            drone.apply(
+                Offset(number),
+                &record.expect("new samples"),
+                &RuleSet::default(),
+            );
         }
     }
     drone

@@ -8,6 +8,7 @@ mod owner;
 
 use std::time::Duration;
 
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::drone::live::LiveState;
 use aerostream_domain::{Drone, DroneSnapshot, Limits, Offset};
 use proptest::prelude::*;
@@ -105,7 +106,7 @@ proptest! {
         }
         while !log.is_empty() {
             let next = order.select(0..log.len());
-            drone.apply(Offset(0), log.swap_remove(next));
+            drone.apply(Offset(0), log.swap_remove(next), &RuleSet::default());
         }
         // How many samples were counted depends on what the windows had forgotten.
         let counted = owner.drone.live().samples;

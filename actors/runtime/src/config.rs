@@ -39,6 +39,9 @@ pub struct Config {
     /// Frames that a subscriber may be behind; one more and it gets the newest state instead.
     /// Default 16.
     pub feed_frames_max: usize,
+    /// Alerts that a listener to all alerts may be behind; one more and it is closed with its
+    /// cursor. Default 4096.
+    pub alert_news_max: usize,
     /// How long an append may take until those who watch the drone are shown its record as not
     /// recorded, milliseconds. Default 500.
     pub feed_unrecorded_after_ms: u64,
@@ -72,6 +75,7 @@ impl Default for Config {
             feed_subscribers_max: 20_000,
             feed_drone_subscribers_max: 5_000,
             feed_frames_max: 16,
+            alert_news_max: 4096,
             feed_unrecorded_after_ms: 500,
             window: 512,
             windows_max: 3,

@@ -1,5 +1,6 @@
 //! The actor of one drone: a thin shell around the pure [`Drone`].
 
+mod alerts;
 mod commands;
 
 use std::collections::VecDeque;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::{
     AppendId, BootId, BootRecord, Drone, Offset, Receipt, Refusal, Seq, TelemetryRecord,
 };
@@ -66,6 +68,10 @@ pub(crate) struct Shell {
     awaiting_boot: Vec<Ingest>,
     journalling: Vec<BootId>,
     desk: Desk,
+    rules: Arc<RuleSet>,
+    rules_version: u64,
+    /// True while decisions about alerts are on their way through the journal.
+    alerts_writing: bool,
     dirty: bool,
     used: Instant,
 }
@@ -80,7 +86,11 @@ impl Actor for DroneActor {
         _myself: ActorRef<DroneMsg>,
         args: DroneArgs,
     ) -> Result<Shell, ActorProcessingErr> {
+        let rules_version = args.context.rules.version();
         Ok(Shell {
+            rules: args.context.rules.rules_of(args.drone.id()),
+            rules_version,
+            alerts_writing: false,
             teller: Teller::new(args.began_below, args.context.marks.end_known()),
             drone: args.drone,
             context: args.context,
@@ -107,10 +117,12 @@ impl Actor for DroneActor {
             DroneMsg::Ingest(ingest) => {
                 (shell.context.hooks.on_batch)(&ingest.batch);
                 shell.used = Instant::now();
+                shell.heard();
                 shell.ingest(&myself, *ingest);
                 shell.decide(&myself);
             }
             DroneMsg::Command(message) => shell.command(&myself, *message),
+            DroneMsg::Alert(message) => shell.alert(&myself, *message),
             DroneMsg::Live(reply) => drop(reply.send(shell.live_view())),
             DroneMsg::Join(reply) => {
                 let snapshot = shell.feed_snapshot();
@@ -123,9 +135,13 @@ impl Actor for DroneActor {
             DroneMsg::BootFailed { boot, reason } => shell.boot_failed(boot, &reason),
             DroneMsg::Appended { append, result } => {
                 shell.appended(&myself, append, result);
+                shell.write_alerts(&myself);
                 shell.decide(&myself);
             }
-            DroneMsg::Reconciled { records, token } => shell.reconciled(&records, token),
+            DroneMsg::Reconciled { records, token } => {
+                shell.reconciled(&records, token);
+                shell.write_alerts(&myself);
+            }
             DroneMsg::Snapshot(reply) => {
                 shell.dirty = false;
                 // The round made room for exactly one snapshot of each drone that it asked.
@@ -333,6 +349,7 @@ impl Shell {
         self.drone.forget(append, record.boot, &seqs);
         let unknown = matches!(error, AppendError::Unknown { .. });
         metrics::append_failed(unknown);
+        self.context.ears.deaf();
         if unknown {
             self.teller.read_back(token);
             self.reconcile(myself, token);
@@ -377,12 +394,21 @@ impl Shell {
     fn apply(&mut self, offset: Offset, record: &TelemetryRecord) {
         // What is read back again after an append of unknown fate counts once.
         let is_new = self.drone.applied_offset() < Some(offset);
-        apply_guarded(&mut self.drone, offset, record);
+        self.refresh_rules();
+        apply_guarded(&mut self.drone, offset, record, &self.rules);
         let samples = if is_new { record.samples.len() } else { 0 };
         let counted = (record.received, samples);
         let briefs = &self.context.briefs;
         briefs.applied(self.place, self.drone.live(), counted);
         self.note_change();
+    }
+
+    /// The drone says something, whatever becomes of it.
+    fn heard(&self) {
+        if self.context.ears.heard(self.place) {
+            let (drone, after) = (self.drone.id().clone(), Some(Duration::ZERO));
+            let _ = self.shard.cast(ShardMsg::Watch { drone, after });
+        }
     }
 
     fn note_change(&mut self) {
@@ -406,6 +432,7 @@ impl Shell {
             || self.dirty
             || !self.desk.is_idle()
             || self.drone.commands().has_open()
+            || !self.drone.alerts().pending().is_empty()
             || self.teller.is_reading_back()
             || self.used.elapsed() < idle;
         (!busy).then(|| Box::new(self.drone.snapshot_compact()))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use aerostream_cluster::{ClaimedShard, Ownership};
+use aerostream_domain::alert::AlertRecord;
 use aerostream_domain::command::CommandRecord;
 use aerostream_domain::{
     BootRecord, Cause, DroneId, DroneSnapshot, Epoch, JournalEntry, JournalKind, Offset,
@@ -14,6 +15,7 @@ use aerostream_proto::v1;
 use aerostream_proto::v1::{journal_record, state_record, telemetry_event};
 use bytes::Bytes;
 
+use crate::alert::{AlertBoard, Ears, RuleSource};
 use crate::briefs::Briefs;
 use crate::config::Config;
 use crate::feed::Hub;
@@ -33,6 +35,12 @@ pub(crate) struct ShardContext {
     /// Which connection holds which drone.
     pub sessions: SharedSessions,
     pub briefs: Briefs,
+    /// What the drones are judged by.
+    pub rules: Arc<dyn RuleSource>,
+    /// Every recorded alert of the node.
+    pub alerts: Arc<AlertBoard>,
+    /// When each drone was heard.
+    pub ears: Ears,
     /// Samples acknowledged for the first time, since the start.
     pub acknowledged: AtomicU64,
     /// They do nothing outside tests.
@@ -90,6 +98,7 @@ impl ShardContext {
                 ..Default::default()
             }),
             at_us: 0,
+            origin: None,
             kind: Some(journal_record::Kind::Boot(v1::Boot::from(*boot))),
         };
         let key = Bytes::copy_from_slice(drone.as_str().as_bytes());
@@ -103,14 +112,38 @@ impl ShardContext {
         (at, cause): (UtcMicros, Cause),
         record: CommandRecord,
     ) -> PendingAppend {
+        let kind = JournalKind::Command {
+            drone: drone.clone(),
+            record: Box::new(record),
+        };
+        self.append_entry(drone, (at, cause), kind)
+    }
+
+    /// What the owner decided about alerts.
+    pub fn append_alert(
+        &self,
+        drone: &DroneId,
+        (at, cause): (UtcMicros, Cause),
+        record: AlertRecord,
+    ) -> PendingAppend {
+        let kind = JournalKind::Alert {
+            drone: drone.clone(),
+            record: Box::new(record),
+        };
+        self.append_entry(drone, (at, cause), kind)
+    }
+
+    fn append_entry(
+        &self,
+        drone: &DroneId,
+        (at, cause): (UtcMicros, Cause),
+        kind: JournalKind,
+    ) -> PendingAppend {
         let entry = JournalEntry {
             epoch: Some(self.claim.epoch),
             at,
             cause,
-            kind: JournalKind::Command {
-                drone: drone.clone(),
-                record: Box::new(record),
-            },
+            kind,
         };
         let key = Bytes::copy_from_slice(drone.as_str().as_bytes());
         self.append(Topic::Journal, key, encode(&v1::JournalRecord::from(entry)))

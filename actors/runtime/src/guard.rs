@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::{
     Admission, Batch, Drone, Offset, Receipt, Refusal, RefusalCode, Seq, TelemetryRecord, Verdict,
 };
@@ -52,8 +53,13 @@ pub(crate) fn admit_guarded(
 }
 
 /// Applies a durable record; a sample that panics is left out of live state and costs no other.
-pub(crate) fn apply_guarded(drone: &mut Drone, offset: Offset, record: &TelemetryRecord) {
-    if guarded(|| drone.apply(offset, record)).is_ok() {
+pub(crate) fn apply_guarded(
+    drone: &mut Drone,
+    offset: Offset,
+    record: &TelemetryRecord,
+    rules: &RuleSet,
+) {
+    if guarded(|| drone.apply(offset, record, rules)).is_ok() {
         return;
     }
     for sample in &record.samples {
@@ -61,7 +67,7 @@ pub(crate) fn apply_guarded(drone: &mut Drone, offset: Offset, record: &Telemetr
             samples: vec![sample.clone()],
             ..record.clone()
         };
-        if guarded(|| drone.apply(offset, &single)).is_err() {
+        if guarded(|| drone.apply(offset, &single, rules)).is_err() {
             tracing::error!(
                 drone.id = %record.drone, boot.id = record.boot.0, sample.seq = sample.seq.0,
                 "a recorded sample panics and is left out of live state"

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::alert::AlertBoard;
 use crate::feed::Hub;
 use crate::message::{Ingest, ShardMsg};
 use crate::metrics;
@@ -145,6 +146,7 @@ pub struct Handle {
     pub(crate) ownership: Ownership,
     pub(crate) feeds: Arc<Hub>,
     pub(crate) sessions: SharedSessions,
+    pub(crate) alerts: Arc<AlertBoard>,
 }
 
 /// How long a question to an actor may take.
@@ -178,6 +180,12 @@ impl Handle {
             Ok(Err(_)) => IngestOutcome::Retry(restarting()),
             Err(_) => IngestOutcome::Retry(Unavailable::DeadlinePassed),
         }
+    }
+
+    /// Every recorded alert of the node's drones.
+    #[must_use]
+    pub fn alerts(&self) -> &AlertBoard {
+        &self.alerts
     }
 
     /// Live state of one drone; `None` if it was never heard.

@@ -3,6 +3,7 @@
 //! Calls go down (handle, shard, drone), events come up as answers to what a message carried. The
 //! decisions are all in `aerostream-domain`; this crate brings messages, time and the log to them.
 
+pub mod alert;
 pub mod command;
 pub mod config;
 pub mod error;
@@ -26,10 +27,12 @@ mod replies;
 mod restart;
 mod shard;
 mod slots;
+mod told;
 
 #[cfg(test)]
 mod tests;
 
+pub use alert::{AlertBoard, AlertNews, BoardView, BuiltInRules, RuleSource};
 pub use command::{CommandConfig, CommandView, Dispatch, EmergencySent, Room};
 pub use config::Config;
 pub use error::ActorsError;
@@ -40,4 +43,5 @@ pub use handle::{
 };
 pub use node::{Hooks, Node};
 pub use sessions::{Heard, Session, SessionLink, Sessions, Uplink};
+pub use shard::moves::{Known, Move, Moves, Run};
 pub use shard::tally::DroneFilter;

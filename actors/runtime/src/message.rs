@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::DroneSnapshot;
+use aerostream_domain::command::CommandId;
 use aerostream_domain::{
     AppendId, Batch, BootId, BootRecord, Brief, Drone, DroneId, Offset, TelemetryRecord, UtcMicros,
 };
 use aerostream_log::{AppendError, Appended};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use crate::alert::{AlertMsg, AlertTold};
 use crate::command::{CommandMsg, To, Told};
 use crate::feed::FeedSnapshot;
 use crate::handle::{IngestOutcome, LiveView, ShardStatus};
+use crate::shard::moves::Gathering;
 use crate::shard::tally::Counting;
 
 /// A batch with all that its answer needs.
@@ -46,6 +49,8 @@ pub(crate) enum ShardMsg {
     },
     /// Counts drones, some at a time.
     Tally(Box<Counting>),
+    /// Gathers where drones are, some at a time.
+    Moves(Box<Gathering>),
     Status(oneshot::Sender<ShardStatus>),
     /// What the shard's journal partition says, all below `next`.
     Journal {
@@ -57,6 +62,16 @@ pub(crate) enum ShardMsg {
     Command {
         to: To,
         message: Box<CommandMsg>,
+    },
+    /// Look after a drone's silence after so long; `None`: not until it is heard again.
+    Watch {
+        drone: DroneId,
+        after: Option<Duration>,
+    },
+    /// Ids of the commands that were given together.
+    Group {
+        group: u128,
+        reply: oneshot::Sender<Vec<CommandId>>,
     },
     /// Time to snapshot, passivate and restart what is due.
     Tick,
@@ -91,6 +106,7 @@ impl ractor::Message for ShardMsg {}
 pub(crate) enum JournalTold {
     Boot(BootRecord),
     Command(Told),
+    Alert(AlertTold),
 }
 
 /// How a snapshot round ended.
@@ -118,6 +134,7 @@ pub(crate) enum DroneMsg {
     /// A boot record, read back from the journal.
     Boot(BootRecord),
     Command(Box<CommandMsg>),
+    Alert(Box<AlertMsg>),
     /// The boot record could not be journalled.
     BootFailed {
         boot: BootId,

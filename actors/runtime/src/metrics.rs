@@ -1,5 +1,6 @@
 //! Metrics of the actors.
 
+use aerostream_domain::alert::{Transition, Turn};
 use aerostream_domain::command::{NotSentReason, Stage};
 use metrics::{counter, gauge};
 
@@ -65,4 +66,16 @@ pub(crate) fn command_stage(stage: Stage) {
 
 pub(crate) fn command_not_sent(reason: NotSentReason) {
     counter!("aerostream_actors_commands_not_sent_total", "reason" => reason.as_str()).increment(1);
+}
+
+pub(crate) fn alert_transitions(transitions: &[Transition]) {
+    for transition in transitions {
+        let (turn, severity) = match &transition.turn {
+            Turn::Raised { severity, .. } => ("raised", severity.as_str()),
+            Turn::Escalated { severity } => ("escalated", severity.as_str()),
+            Turn::Cleared { .. } => ("cleared", ""),
+        };
+        counter!("aerostream_alert_transitions_total", "turn" => turn, "severity" => severity)
+            .increment(1);
+    }
 }

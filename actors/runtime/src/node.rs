@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::alert::{AlertBoard, Ears, RuleSource};
 use crate::briefs::Briefs;
 use crate::config::Config;
 use crate::effects::ShardContext;
@@ -23,11 +24,12 @@ use crate::feed::Hub;
 use crate::handle::{Handle, ShardTable};
 use crate::mark::MarkTracker;
 use crate::message::{JournalTold, NodeMsg, ShardMsg};
-use crate::recovery::{Recovered, Scope, readable, recover, told_by};
+use crate::recovery::{Recovered, Scope, readable, recover};
 use crate::restart::Failures;
 use crate::sessions::SharedSessions;
 use crate::shard::{ShardActor, ShardArgs};
 use crate::task::{TaskKind, spawn};
+use crate::told::told_by;
 
 const FOLLOW: ReadLimits = ReadLimits {
     records_max: 2_000,
@@ -74,6 +76,8 @@ struct Parts {
     config: Arc<Config>,
     feeds: Arc<Hub>,
     sessions: SharedSessions,
+    alerts: Arc<AlertBoard>,
+    rules: Arc<dyn RuleSource>,
     hooks: Hooks,
 }
 
@@ -83,7 +87,7 @@ impl Node {
         config: Config,
         log: Arc<dyn EventLog>,
         ownership: Ownership,
-        hooks: Hooks,
+        (rules, hooks): (Arc<dyn RuleSource>, Hooks),
     ) -> Result<Self, ActorsError> {
         let admission = Admission::new(&config);
         let limits = config.limits();
@@ -92,6 +96,7 @@ impl Node {
             claims: &claims,
             only: None,
             limits,
+            rules: &*rules,
         };
         let recovered = recover(&*log, scope).await?;
         let positions: Vec<(Partition, Offset)> = recovered
@@ -107,13 +112,23 @@ impl Node {
             ownership: ownership.clone(),
             feeds: Arc::new(Hub::new(&config, count)),
             sessions: SharedSessions::default(),
+            alerts: Arc::new(AlertBoard::new(count, config.alert_news_max)),
         };
+        for (shard, recovered) in &recovered {
+            let drones = recovered.drones.iter();
+            let ledgers = drones.map(|(id, known)| (id, known.drone.alerts().ledger()));
+            handle
+                .alerts
+                .restored(*shard, recovered.journal_next, ledgers);
+        }
         let parts = Parts {
             log: Arc::clone(&log),
             ownership,
             config: Arc::new(config),
             feeds: Arc::clone(&handle.feeds),
             sessions: Arc::clone(&handle.sessions),
+            alerts: Arc::clone(&handle.alerts),
+            rules,
             hooks,
         };
         let args = SupervisorArgs {
@@ -265,7 +280,10 @@ impl Supervising {
             marks: MarkTracker::new(recovered.telemetry_next),
             feeds: Arc::clone(&self.parts.feeds),
             sessions: Arc::clone(&self.parts.sessions),
-            briefs: Briefs::default(),
+            rules: Arc::clone(&self.parts.rules),
+            alerts: Arc::clone(&self.parts.alerts),
+            ears: Ears::new(),
+            briefs: Briefs::new(claim.epoch),
             acknowledged: AtomicU64::new(0),
             hooks: self.parts.hooks,
         });
@@ -307,6 +325,7 @@ impl Supervising {
             claims: &[claim],
             only: None,
             limits,
+            rules: &*self.parts.rules,
         };
         let restored = match recover(&*self.parts.log, scope).await {
             Ok(mut recovered) => {
@@ -391,10 +410,21 @@ async fn follow(
             }
         }
         for (shard, (told, end)) in by_shard {
+            post(handle, shard, &told, end);
             bring(handle, shard, told, end).await;
             next.insert(Partition::from(shard), end);
         }
     }
+}
+
+/// Puts what is said of alerts onto the board, in the order of the journal.
+fn post(handle: &Handle, shard: ShardId, told: &[(DroneId, JournalTold)], end: Offset) {
+    for (drone, told) in told {
+        if let JournalTold::Alert(told) = told {
+            handle.alerts.told(shard, drone, told);
+        }
+    }
+    handle.alerts.reached(shard, end);
 }
 
 fn told_in(

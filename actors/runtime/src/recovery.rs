@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use aerostream_cluster::ClaimedShard;
 use aerostream_domain::{
-    BootRecord, Drone, DroneId, DroneSnapshot, Epoch, JournalEntry, JournalKind, Limits, Offset,
-    ShardId, TelemetryEntry, TelemetryRecord,
+    Drone, DroneId, DroneSnapshot, Epoch, Limits, Offset, ShardId, TelemetryEntry, TelemetryRecord,
 };
 use aerostream_log::{
     Append, DecodeError, EventLog, LogError, Partition, ReadLimits, Record, Topic, decode, encode,
 };
 use aerostream_proto::v1;
-use aerostream_proto::v1::{journal_record, state_record};
+use aerostream_proto::v1::state_record;
 use bytes::Bytes;
 
-use crate::command::Told;
+use crate::alert::RuleSource;
 use crate::effects::{ShardContext, state_key};
 use crate::error::ActorsError;
 use crate::guard::apply_guarded;
 use crate::message::JournalTold;
+use crate::told::told_by;
 
 /// Name of the barrier among the keys of the state topic.
 const BARRIER_NAME: &str = ".barrier";
@@ -67,6 +67,7 @@ pub(crate) struct Scope<'a> {
     /// One drone only, or all.
     pub only: Option<&'a DroneId>,
     pub limits: Limits,
+    pub rules: &'a dyn RuleSource,
 }
 
 /// Reads the shards back up to the end of their partitions.
@@ -135,6 +136,7 @@ pub(crate) async fn records_of(
 
 struct Restoring<'a> {
     log_limits: Limits,
+    rules: &'a dyn RuleSource,
     only: Option<&'a DroneId>,
     claims: &'a [ClaimedShard],
     shards: HashMap<ShardId, RestoringShard>,
@@ -157,6 +159,7 @@ impl<'a> Restoring<'a> {
             .collect();
         Self {
             log_limits: scope.limits,
+            rules: scope.rules,
             only: scope.only,
             claims: scope.claims,
             shards,
@@ -262,7 +265,11 @@ impl<'a> Restoring<'a> {
         })
         .await?;
         for (partition, end) in ends {
-            self.shard(partition).recovered.journal_next = end;
+            let recovered = &mut self.shard(partition).recovered;
+            recovered.journal_next = end;
+            for known in recovered.drones.values_mut() {
+                known.drone.settle_alerts();
+            }
         }
         Ok(())
     }
@@ -283,6 +290,9 @@ impl<'a> Restoring<'a> {
                     let standing = (told.offset, told.at, told.epoch);
                     known.drone.fold_command(standing, &told.record);
                 }
+                JournalTold::Alert(told) => {
+                    known.drone.fold_alert(told.standing, &told.record);
+                }
             }
             known.changed = true;
         }
@@ -300,8 +310,9 @@ impl<'a> Restoring<'a> {
                 return Ok(());
             };
             if self.wanted(&telemetry.drone) {
+                let rules = self.rules.rules_of(&telemetry.drone);
                 let known = self.drone(record.partition, &telemetry.drone);
-                apply_guarded(&mut known.drone, record.offset, &telemetry);
+                apply_guarded(&mut known.drone, record.offset, &telemetry, &rules);
                 known.changed = true;
             }
             Ok(())
@@ -327,55 +338,6 @@ impl<'a> Restoring<'a> {
                     changed: false,
                 }
             })
-    }
-}
-
-/// What a journal record says of a drone, if it counts: an owner-written record of another epoch
-/// than the highest claim before it is void.
-pub(crate) fn told_by(
-    record: &Record,
-    journal: v1::JournalRecord,
-    claimed: &mut Option<Epoch>,
-) -> Option<(DroneId, JournalTold)> {
-    let epoch = journal.epoch.map(Epoch::from);
-    match &journal.kind {
-        Some(journal_record::Kind::Claim(_)) => {
-            *claimed = (*claimed).max(epoch);
-            return None;
-        }
-        Some(journal_record::Kind::Boot(boot)) if epoch == *claimed => {
-            let drone = DroneId::parse(&journal.drone_id).ok()?;
-            let boot = BootRecord::try_from(*boot).ok()?;
-            return Some((drone, JournalTold::Boot(boot)));
-        }
-        Some(journal_record::Kind::Boot(_)) | None => return None,
-        Some(_) if epoch.is_some() && epoch != *claimed => return None,
-        Some(_) => {}
-    }
-    match JournalEntry::try_from(journal) {
-        Ok(JournalEntry {
-            epoch,
-            at,
-            kind:
-                JournalKind::Command {
-                    drone,
-                    record: what,
-                },
-            ..
-        }) => {
-            let told = Told {
-                offset: record.offset,
-                at,
-                epoch,
-                record: what,
-            };
-            Some((drone, JournalTold::Command(told)))
-        }
-        Ok(_) => None,
-        Err(refusal) => {
-            unreadable(record, &refusal.to_string());
-            None
-        }
     }
 }
 
@@ -412,7 +374,7 @@ pub(crate) fn readable<M: prost::Message + Default>(
     }
 }
 
-fn unreadable(record: &Record, reason: &str) {
+pub(crate) fn unreadable(record: &Record, reason: &str) {
     tracing::error!(
         topic = %record.topic, shard.id = record.partition.0, offset = record.offset.0, reason,
         "a record is not readable and is left out of live state"

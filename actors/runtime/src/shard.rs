@@ -1,6 +1,9 @@
 //! The supervisor of one shard's drones: wakes, passivates, restarts and snapshots them.
 
+mod alerts;
 mod commands;
+mod failed;
+pub(crate) mod moves;
 mod round;
 pub(crate) mod tally;
 
@@ -14,14 +17,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use self::commands::Index;
+use self::failed::refuse_while_failed;
+use crate::alert::Quiet;
 use crate::briefs::Place;
 use crate::drone_actor::{DroneActor, DroneArgs, live_view};
 use crate::effects::ShardContext;
 use crate::feed::{self, FeedSnapshot};
-use crate::handle::{IngestOutcome, LiveView, ShardStatus, Unavailable};
+use crate::handle::{LiveView, ShardStatus};
 use crate::message::{DroneMsg, RoundOutcome, ShardMsg};
-use crate::metrics;
-use crate::recovery::{Recovered, Scope, decode_passive, encode_passive, recover};
+use crate::recovery::{Recovered, decode_passive, encode_passive};
 use crate::slots::{Slot, Slots};
 use crate::task::{TaskKind, spawn};
 
@@ -45,6 +49,8 @@ pub(crate) struct Shard {
     started: Instant,
     slots: Slots,
     index: Index,
+    quiet: Quiet,
+    rules_version: u64,
     journal_next: Offset,
     /// Drones whose snapshot is still owed, beside those that the tracker names.
     owed: Vec<DroneId>,
@@ -75,7 +81,7 @@ impl Actor for ShardActor {
             if let Some(epoch) = known.snapshot_epoch.filter(|it| *it < context.claim.epoch) {
                 slots.note_older_snapshot(id.clone(), epoch);
             }
-            let place = context.briefs.add();
+            let place = context.briefs.add(&id);
             context.briefs.renew(place, known.drone.live());
             index.learn(&known.drone);
             slots.insert_passive(id, place, encode_passive(&known.drone.snapshot_compact()));
@@ -84,7 +90,10 @@ impl Actor for ShardActor {
         // Only a shard that starts again has anybody who watches.
         context.feeds.interrupt_shard(context.claim.shard);
         let now = Instant::now();
-        Ok(Shard {
+        let rules_version = context.rules.version();
+        let mut shard = Shard {
+            quiet: Quiet::new(),
+            rules_version,
             next_round: now + context.config.snapshot_every(),
             next_idle_look: now + context.config.idle_after() / 2,
             context,
@@ -96,7 +105,9 @@ impl Actor for ShardActor {
             round_running: false,
             mark: None,
             flushing: Vec::new(),
-        })
+        };
+        shard.watch_all();
+        Ok(shard)
     }
 
     async fn handle(
@@ -125,16 +136,20 @@ impl Actor for ShardActor {
                 let _ = reply.send(briefs.collect());
             }
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
+            ShardMsg::Moves(gathering) => shard.moves(&myself, gathering),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
             ShardMsg::Journal { told, next, done } => {
                 shard.journal(&myself, told, next).await?;
                 let _ = done.send(());
             }
             ShardMsg::Command { to, message } => shard.command(&myself, to, *message).await?,
+            ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
+                shard.alert_tick(&myself).await?;
                 shard.tick(&myself);
             }
+            ShardMsg::Watch { drone, after } => shard.watch(drone, after),
             ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
             ShardMsg::Passivated { drone, snapshot } => {
                 let state = snapshot.map(|snapshot| encode_passive(&snapshot));
@@ -218,7 +233,7 @@ impl Shard {
         };
         let limits = self.context.config.limits();
         let place = self.slots.place(&drone);
-        let place = place.unwrap_or_else(|| self.context.briefs.add());
+        let place = place.unwrap_or_else(|| self.context.briefs.add(&drone));
         let drone = match state {
             Some(state) => decode_passive(limits, &state),
             None => Drone::new(drone, limits),
@@ -381,84 +396,6 @@ impl Shard {
         Ok(())
     }
 
-    fn drone_failed(&mut self, drone: DroneId, error: &str) {
-        let Some((slot, place)) = self.slots.take(&drone) else {
-            return;
-        };
-        let queue = match slot {
-            Slot::Leaving { queue, .. } => {
-                queue.into_iter().filter_map(refuse_while_failed).collect()
-            }
-            _ => Vec::new(),
-        };
-        let now = Instant::now();
-        let rest = self.slots.failures(&drone).note(now, &self.context.config);
-        tracing::error!(
-            drone.id = %drone, error, rest.ms = rest.as_millis() as u64,
-            "drone actor failed and will be restored from the log"
-        );
-        metrics::actor_restarted();
-        self.slots.insert_failed(drone, place, (now + rest, queue));
-    }
-
-    fn restore(&self, myself: &ActorRef<ShardMsg>, drone: DroneId) {
-        let (context, myself) = (Arc::clone(&self.context), myself.clone());
-        spawn(TaskKind::Request, "drone restore", async move {
-            let claims = [context.claim];
-            let limits = context.config.limits();
-            let scope = Scope {
-                claims: &claims,
-                only: Some(&drone),
-                limits,
-            };
-            let mut below = Offset(0);
-            let state = match recover(&*context.log, scope).await {
-                Ok(shards) => {
-                    let mut shards = shards.into_values();
-                    let recovered = shards.next().unwrap_or_default();
-                    below = recovered.telemetry_next;
-                    let mut drones = recovered.drones;
-                    let known = drones.remove(&drone).map(|known| known.drone);
-                    Some(known.unwrap_or_else(|| Drone::new(drone.clone(), limits)))
-                }
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(drone.id = %drone, error, "could not restore a drone");
-                    None
-                }
-            };
-            let _ = myself.cast(ShardMsg::Restored {
-                drone,
-                state: state.map(Box::new),
-                below,
-            });
-        });
-    }
-
-    async fn restored(
-        &mut self,
-        myself: &ActorRef<ShardMsg>,
-        drone: DroneId,
-        (state, below): (Option<Box<Drone>>, Offset),
-    ) -> Result<(), ActorProcessingErr> {
-        let Some((Slot::Failed { queue }, place)) = self.slots.take(&drone) else {
-            return Ok(());
-        };
-        let Some(state) = state else {
-            let now = Instant::now();
-            let rest = self.slots.failures(&drone).note(now, &self.context.config);
-            self.slots.insert_failed(drone, place, (now + rest, queue));
-            return Ok(());
-        };
-        self.owed.push(drone.clone());
-        self.context.briefs.renew(place, state.live());
-        // What the failed actor had under way may be in the log without having been told. Whoever
-        // watches hears so before the new actor tells anything.
-        self.context.feeds.interrupt(&drone);
-        self.start_drone(myself, (*state, below), place, queue)
-            .await
-    }
-
     fn round_done(&mut self, outcome: RoundOutcome) {
         self.round_running = false;
         self.owed.extend(outcome.drones);
@@ -470,20 +407,5 @@ impl Shard {
             let _ = reply.send(durable);
         }
         self.next_round = Instant::now() + self.context.config.snapshot_every();
-    }
-}
-
-/// A failed drone's batches and questions are refused; what the log brings waits for it.
-fn refuse_while_failed(message: DroneMsg) -> Option<DroneMsg> {
-    match message {
-        DroneMsg::Ingest(ingest) => {
-            let reason = "the drone's actor is being restored".to_owned();
-            let _ = ingest
-                .reply
-                .send(IngestOutcome::Retry(Unavailable::NotOwner { reason }));
-            None
-        }
-        DroneMsg::Boot(_) | DroneMsg::Reconciled { .. } | DroneMsg::Command(_) => Some(message),
-        _ => None,
     }
 }

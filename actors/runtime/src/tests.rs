@@ -6,6 +6,7 @@
 
 mod support;
 
+mod alerts;
 mod commands;
 mod faults;
 mod feed;

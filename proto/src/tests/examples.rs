@@ -1,6 +1,8 @@
 //! One value of each kind with every field set, each field to another number.
 
+use aerostream_domain::alert::AlertBook;
 use aerostream_domain::command::Ledger;
+use aerostream_domain::drone::Pulse;
 use aerostream_domain::drone::live::{LiveState, Newest, Stamp, Stamps};
 use aerostream_domain::sample::{
     Attitude, Battery, Content, Dialect, Extra, FixType, FlightMode, Gnss, Health, Home,
@@ -71,6 +73,8 @@ pub(super) fn state() -> StateEntry {
                 floor: Seq(4700),
                 durable: vec![(Seq(4700), 0xf00d), (Seq(4711), 0xbeef)],
             }],
+            alerts: AlertBook::default(),
+            pulse: Pulse::default(),
             commands: Ledger::default(),
         })),
     }

@@ -34,6 +34,10 @@ fn kind() -> impl Strategy<Value = JournalKind> {
             let record = Box::new(record);
             JournalKind::Command { drone, record }
         }),
+        (strategies::drone(), super::alerts::record()).prop_map(|(drone, record)| {
+            let record = Box::new(record);
+            JournalKind::Alert { drone, record }
+        }),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! State records come back as they were, and a window that cannot be is refused.
 
+use aerostream_domain::drone::Pulse;
 use aerostream_domain::drone::live::{LiveState, Newest, Stamp, Stamps};
 use aerostream_domain::{
     BootMicros, DroneSnapshot, Offset, Refusal, Seq, ShardMark, StateEntry, StateKind,
@@ -96,8 +97,12 @@ prop_compose! {
         applied in option::of(any::<u64>().prop_map(Offset)),
         windows in vec(window(), 0..3),
         commands in super::commands::ledger(),
+        (alerts, interval_ms) in (super::alerts::book(), any::<u32>()),
     ) -> DroneSnapshot {
-        DroneSnapshot { drone, boots, boots_forgotten, live, applied, windows, commands }
+        let pulse = Pulse { interval_ms };
+        DroneSnapshot {
+            drone, boots, boots_forgotten, live, applied, windows, commands, alerts, pulse,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aerostream_actors::CommandView;
 use aerostream_domain::command::{Cancel, CommandId, CommandRecord, Confirm};
 use aerostream_domain::{DroneId, UtcMicros};
+use futures::StreamExt;
 
 use super::{FOLD_WAIT, Wish, no_command, not_durable};
 use crate::clock;
@@ -14,6 +15,9 @@ use crate::gateway::ingest::unavailable;
 use crate::gateway::state::{Gateway, allow, no_drone};
 use crate::registry::Credential;
 
+/// Commands of a group that are asked for at once.
+const GROUP_ASKED_AT_ONCE: usize = 64;
+
 impl Gateway {
     /// Gives a command to a drone; answered when the wish is durable.
     ///
@@ -21,7 +25,7 @@ impl Gateway {
     /// The caller may not, the wish is wrong or too much, or the log did not take it.
     pub async fn give(&self, principal: &Principal, wish: Wish) -> Result<CommandView, Problem> {
         let fleet = self.allow_drone(principal, Action::Command, &wish.drone)?;
-        fleet.ok_or_else(no_drone)?;
+        let fleet = fleet.ok_or_else(no_drone)?;
         let is_retired = {
             let registry = self.registry().read();
             let known = registry.drone(&wish.drone);
@@ -31,7 +35,7 @@ impl Gateway {
             let detail = "the drone is retired: nobody commands it any more";
             return Err(Problem::new(ErrorCode::Retired, detail).at("drone_id"));
         }
-        self.commands.take(principal, wish).await
+        self.commands.take(principal, (fleet, wish)).await
     }
 
     /// A command that the caller may see; with `seen` at its next change or after `wait`.
@@ -101,6 +105,41 @@ impl Gateway {
         Ok(views)
     }
 
+    /// The commands of a group that the caller may see, in the order of their drones.
+    ///
+    /// # Errors
+    /// There is none, or an owner cannot be asked.
+    pub async fn command_group(
+        &self,
+        principal: &Principal,
+        group: u128,
+    ) -> Result<Vec<CommandView>, Problem> {
+        allow(principal, Action::ReadDrone)?;
+        let ids = self.behind.drones.command_group(group).await;
+        let ids = ids.map_err(|error| unavailable(&error))?;
+        let views: Vec<_> = futures::stream::iter(ids)
+            .map(|id| self.commands.known(id))
+            .buffered(GROUP_ASKED_AT_ONCE)
+            .collect()
+            .await;
+        let mut seen = Vec::new();
+        for view in views {
+            match view {
+                Ok(view) if self.visible(principal, &view).is_ok() => seen.push(view),
+                Ok(_) => {}
+                // It was forgotten meanwhile.
+                Err(problem) if problem.code == ErrorCode::NotFound => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+        if seen.is_empty() {
+            let detail = "there is no such group of commands";
+            return Err(Problem::new(ErrorCode::NotFound, detail).at("group_id"));
+        }
+        seen.sort_by(|one, other| one.drone.cmp(&other.drone));
+        Ok(seen)
+    }
+
     /// Takes a command back; answered when the wish is durable.
     ///
     /// # Errors
@@ -156,7 +195,12 @@ impl Gateway {
         if view.entry.is_over() {
             return Ok(view);
         }
-        let appended = self.commands.append(&view.drone, record, false).await;
+        let fleet = self
+            .registry()
+            .fleet_of(&view.drone)
+            .ok_or_else(no_command)?;
+        let about = (&fleet, &view.drone);
+        let appended = self.commands.append(about, record, false).await;
         appended.map_err(|unwritten| not_durable(id, unwritten))?;
         // The owner folds it within moments; what it is then is worth more than what it was.
         let seen = Some(view.entry.changed);

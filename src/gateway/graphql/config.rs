@@ -24,6 +24,12 @@ pub struct GraphqlConfig {
     pub reads_max: usize,
     /// Longest time for an answer, in milliseconds. Default: 10,000.
     pub timeout_ms: u64,
+    /// Operations that run over one WebSocket, subscriptions most of all. Default: 32.
+    pub operations_max: usize,
+    /// Operations that run over WebSockets of one principal. Default: 200.
+    pub principal_operations_max: usize,
+    /// Operations that run over WebSockets of this gateway. Default: 2000.
+    pub all_operations_max: usize,
     /// Directory of the files of GraphiQL, as `scripts/graphiql.sh` puts them there. Without it
     /// `GET /graphql` says how to get them. Default: none.
     pub graphiql_directory: Option<PathBuf>,
@@ -40,6 +46,9 @@ impl Default for GraphqlConfig {
             cost_under_way_max: 2_000_000,
             reads_max: 4,
             timeout_ms: 10_000,
+            operations_max: 32,
+            principal_operations_max: 200,
+            all_operations_max: 2000,
             graphiql_directory: None,
         }
     }

@@ -17,7 +17,8 @@ use crate::gateway::http::input::PAGE_DEFAULT;
 /// Fields that answer with a page of entries.
 const PAGED: [&str; 2] = ["drones", "telemetry"];
 /// Fields that bring more than one value each, and how many they are taken for.
-const HEAVY: [(&str, u64); 5] = [
+const HEAVY: [(&str, u64); 6] = [
+    ("commands", 100),
     ("stamps", 20),
     ("extras", 20),
     ("raw", 20),

@@ -84,7 +84,7 @@ impl Drone {
         let view = self.view(Session::of(context)).await.transpose()?;
         Some(view.map(|view| {
             let mut brief = aerostream_domain::Brief::default();
-            brief.renew(&view.live);
+            brief.renew(&view.live, 0);
             DroneSummary::from((self.id.clone(), brief)).into()
         }))
     }

@@ -1,22 +1,25 @@
 //! What can be asked.
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ID, Object};
+use async_graphql::{Context, ID, Object};
 
+use super::command::{self, Command};
 use super::drone::{Drone, DroneConnection, DroneFilter};
+use super::mutation::Mutation;
 use super::problem::Answered;
 use super::session::Session;
+use super::subscription::Subscription;
 use super::summary;
 use crate::gateway::json::summary::Summary;
 use crate::gateway::summary::Asking;
 
 /// The schema of the door.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Builds the schema.
 #[must_use]
 pub fn schema() -> Schema {
     // What a query may be was judged before the library sees it; see `cost`.
-    Schema::build(Query, EmptyMutation, EmptySubscription).finish()
+    Schema::build(Query, Mutation, Subscription).finish()
 }
 
 /// What can be asked.
@@ -45,6 +48,24 @@ impl Query {
     ) -> Answered<DroneConnection> {
         let page = DroneConnection::page(Session::of(context), first, after, filter);
         Some(page.await)
+    }
+
+    /// A command, as its owner knows it.
+    async fn command(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The command's id.")] id: ID,
+    ) -> Answered<Command> {
+        Some(command::find(Session::of(context), &id).await)
+    }
+
+    /// Every command of a drone within a day, the newest first.
+    async fn commands(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The drone's id.")] drone_id: ID,
+    ) -> Answered<Vec<Command>> {
+        Some(command::of_drone(Session::of(context), &drone_id).await)
     }
 
     /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.

@@ -26,9 +26,9 @@ use crate::gateway::command::downlink::{Downlink, read_answer};
 use crate::gateway::ingest::may_send;
 use crate::gateway::json::command::{CommandReply, DownReply, Parameter, Parameters, command};
 
-mod group;
+pub mod group;
 
-pub use group::{GroupCommand, GroupReply, give_many};
+pub use group::{GroupCommand, GroupReply, give_many, show_group};
 
 /// Header that names a wish: sent again it is the same one.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -113,12 +113,20 @@ pub struct AnswerRecorded {
     command_id: String,
 }
 
-pub(super) fn command_id(text: &str) -> Result<CommandId, Problem> {
+/// A command's id.
+///
+/// # Errors
+/// It is none.
+pub fn command_id(text: &str) -> Result<CommandId, Problem> {
     CommandId::parse(text)
         .map_err(|error| Problem::new(ErrorCode::Invalid, error.to_string()).at("command_id"))
 }
 
-pub(super) fn digest(text: &str, field: &str) -> Result<u64, Problem> {
+/// What tells a command from any other.
+///
+/// # Errors
+/// It is no digest.
+pub fn digest(text: &str, field: &str) -> Result<u64, Problem> {
     let wrong = || {
         let detail = "must be the digest that the command tells, 16 hexadecimal digits";
         Problem::new(ErrorCode::Invalid, detail).at(field)
@@ -128,10 +136,16 @@ pub(super) fn digest(text: &str, field: &str) -> Result<u64, Problem> {
     digest.ok_or_else(wrong)
 }
 
+/// A key of its own for a wish that is not to be sent again.
+#[must_use]
+pub fn fresh_key() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
 /// The caller's key, or one of its own for a wish that is not to be sent again.
 pub(super) fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
-        return Ok(format!("{:032x}", rand::random::<u128>()));
+        return Ok(fresh_key());
     };
     let text = value.to_str().map_err(|_| {
         let detail = "must be printable ASCII characters";

@@ -1,6 +1,7 @@
 //! The OpenAPI document of the REST door, made from the table of its routes: each line there names
 //! what is told here, and the schemas come from the types that are read and written.
 
+pub mod audit;
 pub mod commands;
 pub mod dead_letters;
 pub mod doc;
@@ -121,6 +122,7 @@ fn tags() -> Vec<utoipa::openapi::Tag> {
         ),
         ("tokens", "Ending tokens"),
         ("dead-letters", "What was refused, and sending it again"),
+        ("audit", "Who did what"),
         (
             "probes",
             "Without a token: nothing here names a drone or a fleet",

@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
-use super::{commands as given, dead_letters, probe, read, registry, summary, telemetry};
+use super::{audit, commands as given, dead_letters, probe, read, registry, summary, telemetry};
 use crate::gateway::{graphql, ws};
 
 /// Every route, in the order in which it is told about.
@@ -44,6 +44,7 @@ fn commands() -> Vec<Route> {
     const NEXT: &str = "/api/v1/drones/{id}/commands/next";
     const ANSWER: &str = "/api/v1/drones/{id}/commands/{command}/answer";
     const MANY: &str = "/api/v1/commands";
+    const GROUP: &str = "/api/v1/command-groups/{id}";
     const ONE: &str = "/api/v1/commands/{id}";
     const CANCEL: &str = "/api/v1/commands/{id}/cancel";
     const CONFIRM: &str = "/api/v1/commands/{id}/confirm";
@@ -51,6 +52,7 @@ fn commands() -> Vec<Route> {
         Route::post(OF_DRONE, given::give, about::commands::give),
         Route::get(OF_DRONE, given::list, about::commands::list),
         Route::post(MANY, given::give_many, about::commands::give_many),
+        Route::get(GROUP, given::show_group, about::commands::show_group),
         Route::get(ONE, given::show, about::commands::show),
         Route::post(CANCEL, given::cancel, about::commands::cancel),
         Route::post(CONFIRM, given::confirm, about::commands::confirm),
@@ -83,6 +85,7 @@ fn letters() -> Vec<Route> {
         Route::get(LETTERS, dead_letters::list, about::dead_letters::list),
         Route::get(ONE, dead_letters::show, about::dead_letters::show),
         Route::post(REPLAY, dead_letters::replay, about::dead_letters::replay),
+        Route::get("/api/v1/audit", audit::list, about::audit::list),
     ]
 }
 

@@ -188,6 +188,21 @@ async fn many_drones_have_an_entry_each_and_one_summary() {
         (&summary["queued"], &summary["not_found"]),
         (&json!(1), &json!(1))
     );
+    let group = answer.json()["group_id"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/command-groups/{group}");
+    let red = stage.fixture().token(Role::Viewer, &["red"]);
+    let told = stage.fixture().get(&path, &red).await;
+    assert_eq!(told.status, 200, "{}", told.json());
+    let told = told.json();
+    assert_eq!(told["group_id"], answer.json()["group_id"]);
+    assert_eq!(told["commands"][0]["drone_id"], "alpha");
+    assert_eq!(told["commands"].as_array().map(Vec::len), Some(1));
+    let blue = stage.fixture().token(Role::Viewer, &["blue"]);
+    let told = stage.fixture().get(&path, &blue).await.problem();
+    let expected = (404, "not_found".to_owned(), "group_id".to_owned());
+    assert_eq!(told, expected, "nobody else's");
+    let wrong = stage.fixture().get("/api/v1/command-groups/x", &red).await;
+    assert_eq!(wrong.status, 422);
     let down = stage.drone.command().await;
     assert_eq!(down.drone_id, "alpha");
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerostream_actors::{Config, Hooks, Node};
+use aerostream_actors::{BuiltInRules, Config, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
 use aerostream_domain::{Batch, DroneId, FleetId, NodeId, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
@@ -25,7 +25,8 @@ use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
 use crate::gateway::ports::{
-    FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary,
+    AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError, HistoryRequest,
+    PastSample, Steps, Summary,
 };
 use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
@@ -61,6 +62,10 @@ impl History for NoPast {
 
     async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
         Ok(UtcMicros(0))
+    }
+
+    async fn audit(&self, _: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError> {
+        Ok(Vec::new())
     }
 }
 
@@ -152,7 +157,8 @@ async fn start_with_parts(
         cluster_id: "test".to_owned(),
     };
     let ownership = claim_all(&*log, identity, shards).await.unwrap();
-    let node = Node::start(Config::default(), log.clone(), ownership, hooks());
+    let with = (Arc::new(BuiltInRules::default()) as _, hooks());
+    let node = Node::start(Config::default(), log.clone(), ownership, with);
     let node = node.await.unwrap();
     let (registry, follower) = Registry::start(log.clone(), RegistryConfig::default());
     tokio::spawn(follower.run(std::future::pending()));

@@ -2,6 +2,8 @@
 
 mod commands;
 mod feed;
+mod fleet;
+pub mod graphql;
 mod holes;
 mod ingest;
 mod resume;

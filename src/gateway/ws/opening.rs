@@ -22,6 +22,7 @@ use crate::gateway::http::problem::Refusal;
 use crate::gateway::limit::{RETRY_AFTER, SocketPlace};
 use crate::gateway::server::Upgraded;
 use crate::gateway::state::Gateway;
+use crate::origin;
 
 /// The subprotocol that is spoken.
 const PROTOCOL: &str = "aerostream.v1";
@@ -43,6 +44,14 @@ pub(super) struct Opening {
     place: SocketPlace,
 }
 
+/// A WebSocket that is open, with its caller if that is known already.
+pub(super) struct Arrival {
+    pub gateway: Arc<Gateway>,
+    pub caller: Option<Arc<Caller>>,
+    pub held: Upgraded,
+    pub place: SocketPlace,
+}
+
 /// A WebSocket whose caller is known.
 pub(super) struct Session {
     pub gateway: Arc<Gateway>,
@@ -58,10 +67,10 @@ impl FromRequestParts<Arc<Gateway>> for Opening {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, Refusal> {
-        let authorization = authorization(&parts.headers);
-        let caller = authorization
-            .map(|authorization| gateway.caller(Some(&authorization)))
-            .transpose()?;
+        let caller = match authorization(&parts.headers) {
+            Some(authorization) => Some(gateway.caller(Some(&authorization)).await?),
+            None => None,
+        };
         let upgrade = WebSocketUpgrade::from_request_parts(parts, gateway).await;
         let upgrade = upgrade.map_err(|error| not_one(&error))?;
         let held = Extension::<Upgraded>::from_request_parts(parts, gateway).await;
@@ -101,27 +110,19 @@ impl Opening {
     /// Upgrades and runs the session once the caller is known.
     pub fn upgrade<F>(
         self,
-        (kind, message_bytes_max): (&'static str, usize),
+        kind: (&'static str, usize),
         session: impl FnOnce(Session, Socket) -> F + Send + 'static,
     ) -> Response
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self {
-            caller,
-            gateway,
-            upgrade,
-            held,
-            place,
-        } = self;
-        let upgrade = upgrade
-            .protocols([PROTOCOL])
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(BUFFER_BYTES)
-            .max_frame_size(message_bytes_max * READ_LIMITS)
-            .max_message_size(message_bytes_max * READ_LIMITS);
-        let run = async move |stream: WebSocket| {
-            let mut socket = Socket::new(stream, (kind, message_bytes_max), &gateway.config.ws);
+        self.upgrade_to(PROTOCOL, kind, async move |arrival, mut socket| {
+            let Arrival {
+                gateway,
+                caller,
+                held,
+                place,
+            } = arrival;
             let known = match caller {
                 Some(caller) => Ok((caller, place)),
                 None => introduced(&gateway, &mut socket, place).await,
@@ -138,10 +139,47 @@ impl Opening {
                 }
                 Err(end) => socket.end(end).await,
             }
+        })
+    }
+
+    /// Upgrades to a protocol in which callers tell their tokens in another way.
+    pub fn upgrade_to<F>(
+        self,
+        protocol: &'static str,
+        (kind, message_bytes_max): (&'static str, usize),
+        session: impl FnOnce(Arrival, Socket) -> F + Send + 'static,
+    ) -> Response
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Self {
+            caller,
+            gateway,
+            upgrade,
+            held,
+            place,
+        } = self;
+        let upgrade = upgrade
+            .protocols([protocol])
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(BUFFER_BYTES)
+            .max_frame_size(message_bytes_max * READ_LIMITS)
+            .max_message_size(message_bytes_max * READ_LIMITS);
+        let run = async move |stream: WebSocket| {
+            let socket = Socket::new(stream, (kind, message_bytes_max), &gateway.config.ws);
+            let arrival = Arrival {
+                gateway,
+                caller,
+                held,
+                place,
+            };
+            session(arrival, socket).await;
         };
+        let origin = origin::current();
         upgrade.on_upgrade(async move |stream| {
             // A panic inside is told under this name.
-            let _ = spawn(TaskKind::Request, kind, run(stream)).await;
+            let run = origin::within(origin, run(stream));
+            let _ = spawn(TaskKind::Request, kind, run).await;
         })
     }
 }
@@ -175,7 +213,7 @@ async fn introduced(
     };
     let introduction: Introduction =
         input::json(text.as_bytes()).map_err(|problem| no_introduction(&problem.detail))?;
-    let caller = gateway.caller(Some(&introduction.authorization))?;
+    let caller = gateway.caller(Some(&introduction.authorization)).await?;
     let known = gateway.socket(Some(&caller))?;
     drop(place);
     Ok((caller, known))

@@ -150,10 +150,13 @@ impl Socket {
                 (close_code(problem.code), problem.detail.as_ref())
             }
         };
-        let frame = CloseFrame {
-            code,
-            reason: Utf8Bytes::from(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]),
-        };
+        self.close(code, reason).await;
+    }
+
+    /// Says goodbye in the words of another protocol.
+    pub async fn close(mut self, code: u16, reason: &str) {
+        let reason = Utf8Bytes::from(&reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
+        let frame = CloseFrame { code, reason };
         if self.send(Message::Close(Some(frame))).await.is_ok() {
             self.linger().await;
         }

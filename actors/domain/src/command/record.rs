@@ -35,6 +35,16 @@ impl CommandRecord {
             Self::Unrecorded(unrecorded) => unrecorded.intent.id,
         }
     }
+
+    /// What commands given together have in common; only a wish tells it.
+    #[must_use]
+    pub const fn group(&self) -> Option<u128> {
+        match self {
+            Self::Intent(intent) => intent.group,
+            Self::Unrecorded(unrecorded) => unrecorded.intent.group,
+            Self::Cancel(_) | Self::Confirm(_) | Self::Transition { .. } => None,
+        }
+    }
 }
 
 /// A command as an operator gave it.

@@ -1,5 +1,6 @@
 //! Live state: the newest of each group within the current boot.
 
+use crate::alert::field::group;
 use crate::ids::{BootId, Seq};
 use crate::sample::{Battery, Content, Gnss, RecordedSample, TimeBasis};
 use crate::units::{BootMicros, UtcMicros};
@@ -79,9 +80,9 @@ impl LiveState {
         true
     }
 
-    /// Takes each group that is newer, by seq, than what is there. A group that says nothing is
-    /// no group.
-    pub(super) fn merge(&mut self, sample: &RecordedSample) {
+    /// Takes each group that is newer, by seq, than what is there, and tells which: bits of
+    /// [`group`]. A group that says nothing is no group.
+    pub(super) fn merge(&mut self, sample: &RecordedSample) -> u16 {
         let stamp = Stamp {
             seq: sample.seq,
             time: sample.time,
@@ -95,28 +96,36 @@ impl LiveState {
             });
             self.groups.kind.clone_from(&sample.content.kind);
         }
+        let mut changed = self.merge_lists(&sample.content, stamp);
         macro_rules! merge_groups {
-            ($($group:ident)*) => {$(
-                merge_group(
+            ($($group:ident $bit:ident)*) => {$(
+                let is_new = merge_group(
                     &mut self.groups.$group,
                     &mut self.stamps.$group,
                     &sample.content.$group,
                     stamp,
                 );
+                changed |= if is_new { group::$bit } else { 0 };
             )*};
         }
-        merge_groups!(position velocity attitude link home mission health wind state text);
-        self.merge_lists(&sample.content, stamp);
+        merge_groups!(
+            position POSITION velocity VELOCITY attitude ATTITUDE link LINK home HOME
+            mission MISSION health HEALTH wind WIND state STATE text TEXT
+        );
+        changed
     }
 
-    fn merge_lists(&mut self, content: &Content, stamp: Stamp) {
+    fn merge_lists(&mut self, content: &Content, stamp: Stamp) -> u16 {
+        let mut changed = 0;
         for gnss in content.gnss.iter().filter(|gnss| says_something_gnss(gnss)) {
             let mut list = Keyed {
                 values: &mut self.groups.gnss,
                 stamps: &mut self.stamps.gnss,
                 max: INSTANCES_MAX,
             };
-            list.merge(&gnss.id, gnss, stamp);
+            if list.merge(&gnss.id, gnss, stamp) {
+                changed |= group::GNSS;
+            }
         }
         for battery in content
             .battery
@@ -128,7 +137,9 @@ impl LiveState {
                 stamps: &mut self.stamps.battery,
                 max: INSTANCES_MAX,
             };
-            list.merge(&battery.id, battery, stamp);
+            if list.merge(&battery.id, battery, stamp) {
+                changed |= group::BATTERY;
+            }
         }
         for extra in &content.extras {
             let mut list = Keyed {
@@ -136,8 +147,11 @@ impl LiveState {
                 stamps: &mut self.stamps.extras,
                 max: EXTRAS_MAX,
             };
-            list.merge(&extra.0, extra, stamp);
+            if list.merge(&extra.0, extra, stamp) {
+                changed |= group::EXTRAS;
+            }
         }
+        changed
     }
 }
 
@@ -146,13 +160,17 @@ fn merge_group<G: Clone + Default + PartialEq>(
     newest: &mut Option<Stamp>,
     incoming: &Option<G>,
     stamp: Stamp,
-) {
-    let Some(incoming) = incoming else { return };
-    let newer = newest.is_none_or(|newest| newest.seq < stamp.seq);
-    if newer && *incoming != G::default() {
+) -> bool {
+    let Some(incoming) = incoming else {
+        return false;
+    };
+    let is_newer = newest.is_none_or(|newest| newest.seq < stamp.seq);
+    let is_taken = is_newer && *incoming != G::default();
+    if is_taken {
         *group = Some(incoming.clone());
         *newest = Some(stamp);
     }
+    is_taken
 }
 
 fn says_something_gnss(gnss: &Gnss) -> bool {
@@ -179,17 +197,20 @@ struct Keyed<'a, K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Keyed<'_, K, V> {
-    fn merge(&mut self, key: &K, value: &V, stamp: Stamp) {
+    /// True if it was taken.
+    fn merge(&mut self, key: &K, value: &V, stamp: Stamp) -> bool {
         match self.stamps.binary_search_by(|(known, _)| known.cmp(key)) {
             Ok(at) if self.stamps[at].1.seq < stamp.seq => {
                 self.values[at].clone_from(value);
                 self.stamps[at].1 = stamp;
+                true
             }
-            Ok(_) => {}
+            Ok(_) => false,
             Err(at) => {
                 self.values.insert(at, value.clone());
                 self.stamps.insert(at, (key.clone(), stamp));
                 self.trim();
+                true
             }
         }
     }

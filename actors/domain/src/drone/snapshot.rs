@@ -3,7 +3,8 @@
 use super::boot::Boots;
 use super::live::LiveState;
 use super::window::{Fingerprint, Window, Windows};
-use super::{Drone, Limits};
+use super::{Drone, Limits, Pulse};
+use crate::alert::AlertBook;
 use crate::command::Ledger;
 use crate::ids::{BootId, DroneId, Offset, Seq};
 use crate::sample::BootRecord;
@@ -22,6 +23,9 @@ pub struct DroneSnapshot {
     /// Least recently used first; may be left out, then repeats count as absent.
     pub windows: Vec<WindowSnapshot>,
     pub commands: Ledger,
+    /// Decisions that were not read back are in it: an owner that goes on writes them.
+    pub alerts: AlertBook,
+    pub pulse: Pulse,
 }
 
 /// The durable sequence numbers of one boot.
@@ -67,6 +71,8 @@ impl Drone {
             applied: self.applied,
             windows: Vec::new(),
             commands: self.commands.clone(),
+            alerts: self.alerts.clone(),
+            pulse: self.pulse,
         }
     }
 
@@ -90,6 +96,8 @@ impl Drone {
             live: snapshot.live,
             applied: snapshot.applied,
             commands: snapshot.commands,
+            alerts: snapshot.alerts,
+            pulse: snapshot.pulse,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aerostream_domain::alert::RuleSet;
 use aerostream_domain::{
     AppendId, Batch, BootId, Drone, DroneId, Epoch, Limits, Offset, Receipt, Seq, TelemetryRecord,
     Verdict,
@@ -205,7 +206,7 @@ impl Owner {
             return;
         };
         let offset = Offset(self.log.len() as u64);
-        self.drone.apply(offset, &record);
+        self.drone.apply(offset, &record, &RuleSet::default());
         assert_eq!(self.drone.applied_offset(), Some(offset));
         if heard.is_some() {
             let keys = record

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
-use aerostream_domain::{DroneId, Epoch, ShardId, UtcMicros};
+use aerostream_domain::{DroneId, Epoch, ShardCount, ShardId, UtcMicros};
 use tokio::sync::oneshot;
 
 use super::{CommandMsg, CommandView, EmergencySent, Room, To};
@@ -25,6 +25,12 @@ impl Handle {
         let shard = self.count.shard_of(drone);
         let own = self.ownership.shards().get(usize::from(shard.0));
         own.map(|own| own.epoch).filter(|_| self.is_owner())
+    }
+
+    /// Shards of the cluster.
+    #[must_use]
+    pub const fn shard_count(&self) -> ShardCount {
+        self.count
     }
 
     /// Shard of a drone.
@@ -73,6 +79,19 @@ impl Handle {
         let seen = None;
         self.send_command(To::Command(id), CommandMsg::View { id, seen, reply })?;
         Ok(answered(answer).await?.map(|view| *view))
+    }
+
+    /// Ids of the commands that were given together and are remembered, from every shard.
+    pub async fn command_group(&self, group: u128) -> Result<Vec<CommandId>, Unavailable> {
+        let asked = self.count.all().map(|shard| {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.cast(shard, ShardMsg::Group { group, reply });
+            async move {
+                sent?;
+                answered(answer).await
+            }
+        });
+        Ok(futures::future::try_join_all(asked).await?.concat())
     }
 
     /// Every command of a drone that is remembered, the oldest first.

@@ -26,10 +26,13 @@ const PARKED_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Index {
     drones: HashMap<CommandId, (DroneId, UtcMicros)>,
+    /// Commands that were given together with others.
+    groups: HashMap<u128, Vec<CommandId>>,
     swept: Option<UtcMicros>,
     /// Who asks for a command that is on its way through the journal.
     parked: Vec<Parked>,
-    /// Drones with commands that are not over, to be woken by the first tick.
+    /// Drones with commands that are not over, or with decisions about alerts that were not
+    /// written, to be woken by the first tick.
     pub asleep: Vec<DroneId>,
 }
 
@@ -47,8 +50,9 @@ impl Index {
         for entry in ledger.entries() {
             let known = (drone.id().clone(), entry.changed);
             self.drones.insert(entry.id(), known);
+            self.join(entry.intent.group, entry.id());
         }
-        if ledger.has_open() {
+        if ledger.has_open() || !drone.alerts().pending().is_empty() {
             self.asleep.push(drone.id().clone());
         }
     }
@@ -62,13 +66,32 @@ impl Index {
         let id = told.record.id();
         match self.drones.get_mut(&id) {
             Some(known) => known.1 = now,
-            None if is_new => drop(self.drones.insert(id, (drone.clone(), now))),
+            None if is_new => {
+                self.drones.insert(id, (drone.clone(), now));
+                self.join(told.record.group(), id);
+            }
             None => {}
         }
         if self.swept.is_none_or(|swept| swept + SWEEP_EVERY < now) {
             self.swept = Some(now);
             self.drones.retain(|_, (_, at)| *at + KEPT_FOR > now);
+            let drones = &self.drones;
+            self.groups.retain(|_, ids| {
+                ids.retain(|id| drones.contains_key(id));
+                !ids.is_empty()
+            });
         }
+    }
+
+    fn join(&mut self, group: Option<u128>, id: CommandId) {
+        if let Some(group) = group {
+            self.groups.entry(group).or_default().push(id);
+        }
+    }
+
+    /// Ids of the commands that were given together.
+    pub fn of_group(&self, group: u128) -> Vec<CommandId> {
+        self.groups.get(&group).cloned().unwrap_or_default()
     }
 
     /// Keeps a question until its command comes, if it may wait and there is room.
@@ -109,6 +132,7 @@ impl Shard {
                     self.deliver(myself, drone, DroneMsg::Boot(boot)).await?;
                 }
                 JournalTold::Command(told) => self.command_told(myself, drone, told).await?,
+                JournalTold::Alert(told) => self.alert_told(myself, drone, told).await?,
             }
         }
         self.journal_next = self.journal_next.max(next);

@@ -13,7 +13,10 @@ use aerostream_log::{Partition, Topic, decode};
 use aerostream_proto::v1;
 use tokio::time::Instant;
 
-use crate::{Config, Handle, Hooks, IngestOutcome, LiveView, Node, SampleVerdict, Submission};
+use crate::{
+    BuiltInRules, Config, Handle, Hooks, IngestOutcome, LiveView, Node, RuleSource, SampleVerdict,
+    Submission,
+};
 
 /// 2026-01-01T00:00:00Z.
 pub const NOW: UtcMicros = UtcMicros(1_767_225_600_000_000);
@@ -48,13 +51,31 @@ pub async fn claim(log: &MemoryLog, incarnation: &str) -> Ownership {
 }
 
 pub async fn start_on(log: Arc<MemoryLog>, incarnation: &str, config: Config) -> Fixture {
+    start_again(
+        log,
+        incarnation,
+        (config, Arc::new(BuiltInRules::default())),
+    )
+    .await
+}
+
+pub async fn start_with(config: Config, rules: Arc<dyn RuleSource>) -> Fixture {
+    let log = Arc::new(MemoryLog::new(ShardCount::new(SHARDS).unwrap()));
+    start_again(log, "first", (config, rules)).await
+}
+
+pub async fn start_again(
+    log: Arc<MemoryLog>,
+    incarnation: &str,
+    (config, rules): (Config, Arc<dyn RuleSource>),
+) -> Fixture {
     let ownership = claim(&log, incarnation).await;
     let hooks = Hooks {
         before_admit: panic_on_poison,
         on_batch: panic_on_crash,
         ..Hooks::default()
     };
-    let node = Node::start(config, log.clone(), ownership.clone(), hooks)
+    let node = Node::start(config, log.clone(), ownership.clone(), (rules, hooks))
         .await
         .unwrap();
     let handle = node.handle();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aerostream_actors::CommandView;
 use aerostream_domain::{DroneId, FleetId};
 use axum::body::Body;
 use axum::extract::State;
@@ -17,7 +18,7 @@ use crate::gateway::auth::{Action, Caller};
 use crate::gateway::command::Wish;
 use crate::gateway::http::problem::Refusal;
 use crate::gateway::http::reply::Json;
-use crate::gateway::http::{Known, Shared, input};
+use crate::gateway::http::{Asking, Known, Segment, Shared, input};
 use crate::gateway::json::command::{Parameter, Parameters, command};
 use crate::gateway::state::{Gateway, allow};
 use crate::registry::Credential;
@@ -31,45 +32,45 @@ const AT_ONCE: usize = 64;
 pub struct GroupCommand {
     /// For these.
     #[serde(default)]
-    drone_ids: Vec<String>,
+    pub drone_ids: Vec<String>,
     /// For every drone of this fleet that is not retired.
-    fleet_id: Option<String>,
+    pub fleet_id: Option<String>,
     /// Name of the command, such as `return`.
-    command: String,
+    pub command: String,
     /// By name; the names end in their units.
     #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, Parameter>, required = false)]
-    parameters: Parameters,
+    pub parameters: Parameters,
     /// Milliseconds from receipt after which nothing of it is executed. Default: 30000.
     #[schema(minimum = 100, maximum = 3_600_000)]
-    time_to_live_ms: Option<u64>,
+    pub time_to_live_ms: Option<u64>,
     #[serde(default)]
-    emergency: bool,
+    pub emergency: bool,
 }
 
 /// What became of the wish for one drone.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GroupEntry {
-    drone_id: String,
+    pub drone_id: String,
     /// Absent if the wish was not taken.
     #[serde(skip_serializing_if = "Option::is_none")]
-    command_id: Option<String>,
+    pub command_id: Option<String>,
     /// State of the command, or the code of the problem.
-    state: &'static str,
+    pub state: &'static str,
     /// Why it was not taken.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
+    pub detail: Option<String>,
 }
 
 /// What became of a wish for several drones.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GroupReply {
     /// What the commands have in common.
-    group_id: String,
+    pub group_id: String,
     /// How many drones by the state of their command, or by the problem.
     #[schema(value_type = std::collections::HashMap<String, u64>)]
-    summary: BTreeMap<&'static str, u64>,
-    commands: Vec<GroupEntry>,
+    pub summary: BTreeMap<&'static str, u64>,
+    pub commands: Vec<GroupEntry>,
 }
 
 /// `POST /api/v1/commands`: gives a command to several drones.
@@ -82,18 +83,26 @@ pub async fn give_many(
     allow(&caller.principal, Action::Command)?;
     let asked: GroupCommand =
         crate::gateway::http::registry::read(&gateway, &caller, &headers, body).await?;
-    let key = key(&headers)?;
+    let reply = give_group(&gateway, &caller, (asked, key(&headers)?)).await?;
+    Ok((StatusCode::ACCEPTED, Json(reply)))
+}
+
+/// Gives a command to several drones, under one key.
+///
+/// # Errors
+/// The caller may not, or a part of it is wrong; what is wrong with one drone alone is told in its
+/// entry.
+pub async fn give_group(
+    gateway: &Gateway,
+    caller: &Caller,
+    (asked, key): (GroupCommand, String),
+) -> Result<GroupReply, Problem> {
     let group = xxh3_128(format!("{}\0{key}", caller.principal.subject).as_bytes());
     let command = command(&asked.command, asked.parameters)?;
     let time_to_live = gateway
         .commands
         .time_to_live(asked.time_to_live_ms, "time_to_live_ms")?;
-    let drones = drones(
-        &gateway,
-        &caller,
-        &asked.drone_ids,
-        asked.fleet_id.as_deref(),
-    )?;
+    let drones = drones(gateway, caller, &asked.drone_ids, asked.fleet_id.as_deref())?;
     let wishes = drones.into_iter().map(|drone| Wish {
         drone,
         key: key.clone(),
@@ -104,31 +113,67 @@ pub async fn give_many(
         group: Some(group),
     });
     let commands: Vec<_> = futures::stream::iter(wishes)
-        .map(|wish| one(&gateway, &caller, wish))
+        .map(|wish| one(gateway, caller, wish))
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let mut summary = BTreeMap::new();
-    for entry in &commands {
-        *summary.entry(entry.state).or_default() += 1;
+    Ok(GroupReply::new(group, commands))
+}
+
+/// `GET /api/v1/command-groups/{id}`: what became of commands that were given together.
+pub async fn show_group(
+    State(gateway): Shared,
+    Asking(caller, _permit): Asking,
+    Segment(id): Segment,
+) -> Result<Json<GroupReply>, Refusal> {
+    let group = group_id(&id)?;
+    let views = gateway.command_group(&caller.principal, group).await?;
+    Ok(Json(GroupReply::of(group, views)))
+}
+
+fn group_id(text: &str) -> Result<u128, Problem> {
+    let is_id = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = u128::from_str_radix(text, 16).ok().filter(|_| is_id);
+    id.ok_or_else(|| {
+        let detail = "must be the id that the group was given, 32 hexadecimal digits";
+        Problem::new(ErrorCode::Invalid, detail).at("group_id")
+    })
+}
+
+impl GroupReply {
+    /// A group as its commands are now.
+    pub fn of(group: u128, views: Vec<CommandView>) -> Self {
+        Self::new(group, views.iter().map(GroupEntry::of).collect())
     }
-    let reply = GroupReply {
-        group_id: format!("{group:032x}"),
-        summary,
-        commands,
-    };
-    Ok((StatusCode::ACCEPTED, Json(reply)))
+
+    fn new(group: u128, commands: Vec<GroupEntry>) -> Self {
+        let mut summary = BTreeMap::new();
+        for entry in &commands {
+            *summary.entry(entry.state).or_default() += 1;
+        }
+        Self {
+            group_id: format!("{group:032x}"),
+            summary,
+            commands,
+        }
+    }
+}
+
+impl GroupEntry {
+    fn of(view: &CommandView) -> Self {
+        Self {
+            drone_id: view.drone.as_str().to_owned(),
+            command_id: Some(view.entry.id().to_string()),
+            state: view.entry.stage.as_str(),
+            detail: None,
+        }
+    }
 }
 
 async fn one(gateway: &Gateway, caller: &Caller, wish: Wish) -> GroupEntry {
     let drone_id = wish.drone.as_str().to_owned();
     match gateway.give(&caller.principal, wish).await {
-        Ok(view) => GroupEntry {
-            drone_id,
-            command_id: Some(view.entry.id().to_string()),
-            state: view.entry.stage.as_str(),
-            detail: None,
-        },
+        Ok(view) => GroupEntry::of(&view),
         Err(problem) => GroupEntry {
             drone_id,
             command_id: None,

@@ -108,6 +108,20 @@ pub fn give_many() -> Doc {
         .refuses(&[ErrorCode::NotFound])
 }
 
+/// `GET /api/v1/command-groups/{id}`.
+pub fn show_group() -> Doc {
+    let summary = "Tells what became of commands that were given together";
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[0-9a-f]{32}$"));
+    let example = "0123456789abcdef0123456789abcdef";
+    Doc::new("getCommandGroup", TAG, summary, READERS_AND_DRONE)
+        .about("Those that the caller may see and that are kept: ended ones for a day.")
+        .segment("id", "The group's id.", RefOr::from(schema), example)
+        .answer::<GroupReply>(200, "The commands by their states, and each of them")
+        .refuses(&[ErrorCode::NotFound, ErrorCode::DeadlinePassed])
+}
+
 /// `GET /api/v1/commands/{id}`.
 pub fn show() -> Doc {
     let summary = "Tells what became of a command";

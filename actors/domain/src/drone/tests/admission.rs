@@ -1,4 +1,5 @@
 use super::*;
+use crate::alert::RuleSet;
 
 /// A short name for each verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,11 @@ impl Bench {
     }
 
     fn apply(&mut self, record: Option<TelemetryRecord>) {
-        self.drone
-            .apply(Offset(self.applied), &record.expect("something new"));
+        self.drone.apply(
+            Offset(self.applied),
+            &record.expect("something new"),
+            &RuleSet::default(),
+        );
         self.applied += 1;
     }
 

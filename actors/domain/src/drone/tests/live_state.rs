@@ -1,4 +1,5 @@
 use super::*;
+use crate::alert::RuleSet;
 use crate::sample::{Battery, Extra, Position};
 use crate::validate::{EXTRAS_MAX, INSTANCES_MAX};
 
@@ -45,7 +46,11 @@ fn applied(records: impl IntoIterator<Item = (u64, u64, u64, Content)>) -> LiveS
     let mut drone = drone();
     for (boot, age, seq, content) in records {
         let samples = vec![recorded(seq, content)];
-        drone.apply(Offset(0), &record_of(BootId(boot), NOW - s(age), samples));
+        drone.apply(
+            Offset(0),
+            &record_of(BootId(boot), NOW - s(age), samples),
+            &RuleSet::default(),
+        );
     }
     drone.live().clone()
 }
@@ -161,7 +166,11 @@ fn a_boot_is_learnt_from_its_telemetry() {
             ..recorded(1, altitude(1.0))
         };
         let mut drone = drone();
-        drone.apply(Offset(3), &record_of(BOOT, NOW - s(60), vec![sample]));
+        drone.apply(
+            Offset(3),
+            &record_of(BOOT, NOW - s(60), vec![sample]),
+            &RuleSet::default(),
+        );
         assert_eq!(
             drone.boot(BOOT),
             Some(&boot_record(BOOT, NOW - s(60), expected))
@@ -182,8 +191,8 @@ fn the_newest_receipt_of_the_boot_is_told_in_any_order() {
         ..record_of(BOOT, NOW - s(60), vec![recorded(1, altitude(1.0))])
     };
     let mut drone = drone();
-    drone.apply(Offset(1), &at(NOW));
-    drone.apply(Offset(0), &at(NOW - s(5)));
+    drone.apply(Offset(1), &at(NOW), &RuleSet::default());
+    drone.apply(Offset(0), &at(NOW - s(5)), &RuleSet::default());
     assert_eq!(drone.live().received, Some(NOW));
     assert_eq!(drone.applied_offset(), Some(Offset(1)));
 }
