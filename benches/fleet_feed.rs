@@ -13,7 +13,7 @@ use aerostream_proto::v1::telemetry_service_client::TelemetryServiceClient;
 use aerostream_proto::{batch_to_wire, v1};
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use self::clients::{Clients, Format, Seen};
@@ -42,7 +42,8 @@ pub async fn run() -> anyhow::Result<()> {
         power_up: UtcMicros(clock::utc_now().0 - 60_000_000),
     };
     fleet.round(1).await?;
-    let flying: JoinHandle<anyhow::Result<()>> = spawn(fleet.fly());
+    let mut flying = JoinSet::new();
+    flying.spawn(fleet.fly());
     let clients = Clients {
         address: stack.http,
         token: stack.token("viewer")?,
@@ -55,7 +56,9 @@ pub async fn run() -> anyhow::Result<()> {
     table::head(&format!("{drones} drones at 1 Hz, nobody watches"));
     table::alone("aerostream, cores", alone);
     for format in [Format::Json, Format::Binary] {
-        anyhow::ensure!(!flying.is_finished(), "the drones fell behind");
+        if let Some(ended) = flying.try_join_next() {
+            ended?.context("the drones fell behind")?;
+        }
         let watching = clients.watch(format, measured);
         let (seen, used) = watching.until_measured(stack.pid).await?;
         let bare = bare::run(&seen.frames, watchers, measured)?;
@@ -66,7 +69,7 @@ pub async fn run() -> anyhow::Result<()> {
             seconds,
         );
     }
-    flying.abort();
+    drop(flying);
     stack.drain()
 }
 
@@ -95,11 +98,6 @@ fn report(
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "benches have no tasks of a kind")]
-fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    tokio::spawn(future)
-}
-
 /// Drones that send one sample a second, the calls spread over it.
 #[derive(Clone)]
 struct Fleet {
@@ -125,7 +123,7 @@ impl Fleet {
     async fn round(&self, number: u64) -> anyhow::Result<()> {
         let began = clock::monotonic_now();
         let calls = self.drones.div_ceil(DRONES_AT_ONCE);
-        let mut under_way = tokio::task::JoinSet::new();
+        let mut under_way = JoinSet::new();
         for call in 0..calls {
             tokio::time::sleep_until(began + SECOND * call / calls).await;
             let fleet = self.clone();

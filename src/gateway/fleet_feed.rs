@@ -54,8 +54,7 @@ pub struct FleetFeedConfig {
     pub silent_after_s: u64,
     /// Shortest time between two changes of a watcher's view, in milliseconds. Default: 100.
     pub view_change_ms: u64,
-    /// A watcher that takes an update no faster than this is ended, in milliseconds. Default:
-    /// 15,000.
+    /// Longest time for a watcher to take an update, in milliseconds. Default: 15,000.
     pub update_timeout_ms: u64,
 }
 

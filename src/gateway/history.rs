@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use aerostream_domain::command::{CommandId, Entry};
 use aerostream_domain::{DroneId, UtcMicros};
+use aerostream_proto::v1;
 use async_trait::async_trait;
 
 use super::ports::{
     AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError, HistoryRequest,
-    PastSample, Steps, Summary,
+    PastCommandError, PastSample, Steps, Summary,
 };
 use crate::store::history::{Reader, Span};
 use crate::store::{self, Pool, StoreError};
@@ -46,6 +48,14 @@ fn failed(drone: &DroneId) -> impl FnOnce(StoreError) -> HistoryError {
     }
 }
 
+fn told(bytes: &[u8]) -> Result<(DroneId, Entry), String> {
+    let wire: v1::StoredCommand =
+        aerostream_log::decode(bytes).map_err(|error| error.to_string())?;
+    let drone = DroneId::parse(&wire.drone_id).map_err(|error| error.to_string())?;
+    let entry = Entry::try_from(wire.entry.unwrap_or_default());
+    Ok((drone, entry.map_err(|refusal| refusal.to_string())?))
+}
+
 #[async_trait]
 impl History for StoredHistory {
     async fn knows(&self, drone: &DroneId) -> Result<bool, HistoryError> {
@@ -79,6 +89,16 @@ impl History for StoredHistory {
     ) -> Result<u64, HistoryError> {
         let estimate = self.reader.estimate(drone, (range.start, range.end)).await;
         estimate.map_err(failed(drone))
+    }
+
+    async fn command(&self, id: CommandId) -> Result<Option<(DroneId, Entry)>, PastCommandError> {
+        let failed = |source| PastCommandError { id, source };
+        let stored = self.reader.command(&id.to_string()).await;
+        let Some(bytes) = stored.map_err(|error| failed(Box::new(error)))? else {
+            return Ok(None);
+        };
+        let command = told(&bytes).map_err(|reason| failed(reason.into()))?;
+        Ok(Some(command))
     }
 
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError> {

@@ -8,7 +8,7 @@ use aerostream_actors::{
     CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, Known, ListPage, LiveView,
     Moves, Room, Sessions, Submission, Subscription, Unavailable,
 };
-use aerostream_domain::command::{Answer, CommandId, Intent, NotSentReason};
+use aerostream_domain::command::{Answer, CommandId, Entry, Intent, NotSentReason};
 use aerostream_domain::{
     BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardCount, ShardId, UtcMicros,
 };
@@ -232,6 +232,14 @@ impl HistoryRequest {
     }
 }
 
+/// Why a command cannot be read from the database now.
+#[derive(Debug, thiserror::Error)]
+#[error("command {id} could not be read from the database")]
+pub struct PastCommandError {
+    pub id: CommandId,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// What drones sent before, as the database has it.
 #[async_trait]
 pub trait History: Send + Sync + 'static {
@@ -251,6 +259,11 @@ pub trait History: Send + Sync + 'static {
     /// About how many samples there are.
     async fn estimate(&self, drone: &DroneId, range: Range<UtcMicros>)
     -> Result<u64, HistoryError>;
+
+    /// A command, also one that its owner has forgotten. Where no commands are kept there is none.
+    async fn command(&self, _id: CommandId) -> Result<Option<(DroneId, Entry)>, PastCommandError> {
+        Ok(None)
+    }
 
     /// First moment of which retention has taken nothing yet.
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod commands;
+mod orphan;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use aerostream_log::{AppendError, Appended};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::Instant;
 
+use self::alerts::Foreseen;
 use self::commands::Desk;
+use self::orphan::Orphan;
 use crate::briefs::Place;
 use crate::effects::ShardContext;
 use crate::feed::{FeedSnapshot, Teller, appended_or_shown};
@@ -72,6 +75,7 @@ pub(crate) struct Shell {
     rules_version: u64,
     /// True while decisions about alerts are on their way through the journal.
     alerts_writing: bool,
+    foreseen: Foreseen,
     dirty: bool,
     used: Instant,
 }
@@ -91,6 +95,7 @@ impl Actor for DroneActor {
             rules: args.context.rules.rules_of(args.drone.id()),
             rules_version,
             alerts_writing: false,
+            foreseen: Foreseen::default(),
             teller: Teller::new(args.began_below, args.context.marks.end_known()),
             drone: args.drone,
             context: args.context,
@@ -142,6 +147,7 @@ impl Actor for DroneActor {
                 shell.reconciled(&records, token);
                 shell.write_alerts(&myself);
             }
+            DroneMsg::Late(record) => shell.foresee(&record),
             DroneMsg::Snapshot(reply) => {
                 shell.dirty = false;
                 // The round made room for exactly one snapshot of each drone that it asked.
@@ -276,7 +282,10 @@ impl Shell {
         });
         let myself = myself.clone();
         spawn(TaskKind::Request, "telemetry append", async move {
-            let result = appended_or_shown(&context, &shown, pending).await;
+            let late = || {
+                let _ = myself.cast(DroneMsg::Late(Arc::clone(&shown)));
+            };
+            let result = appended_or_shown(&context, &shown, pending, late).await;
             let appended = DroneMsg::Appended {
                 append,
                 result: result.clone(),
@@ -449,30 +458,6 @@ pub(crate) fn live_view(drone: &Drone, hot: bool) -> Option<LiveView> {
         offset: drone.applied_offset(),
         hot,
     })
-}
-
-/// A record whose actor may be gone when it becomes durable.
-struct Orphan {
-    shard: ActorRef<ShardMsg>,
-    record: Arc<TelemetryRecord>,
-    token: MarkToken,
-}
-
-impl Orphan {
-    /// Leaves the end of the append to the shard; a shard that is gone is restored from the log.
-    fn leave(self, result: Result<Appended, AppendError>) {
-        let Self {
-            shard,
-            record,
-            token,
-        } = self;
-        let offset = result.ok().map(|appended| appended.offset);
-        let _ = shard.cast(ShardMsg::Orphaned {
-            offset,
-            record,
-            token,
-        });
-    }
 }
 
 fn answer(ingest: Ingest, outcome: IngestOutcome) {

@@ -149,6 +149,8 @@ pub(crate) enum DroneMsg {
         records: Vec<(Offset, TelemetryRecord)>,
         token: MarkToken,
     },
+    /// The log takes long for this record, or failed.
+    Late(Arc<TelemetryRecord>),
     Snapshot(mpsc::Sender<DroneSnapshot>),
     Passivate {
         idle: Duration,

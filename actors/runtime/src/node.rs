@@ -114,13 +114,7 @@ impl Node {
             sessions: SharedSessions::default(),
             alerts: Arc::new(AlertBoard::new(count, config.alert_news_max)),
         };
-        for (shard, recovered) in &recovered {
-            let drones = recovered.drones.iter();
-            let ledgers = drones.map(|(id, known)| (id, known.drone.alerts().ledger()));
-            handle
-                .alerts
-                .restored(*shard, recovered.journal_next, ledgers);
-        }
+        post_restored(&handle, &recovered);
         let parts = Parts {
             log: Arc::clone(&log),
             ownership,
@@ -414,6 +408,16 @@ async fn follow(
             bring(handle, shard, told, end).await;
             next.insert(Partition::from(shard), end);
         }
+    }
+}
+
+/// Puts what was read back of alerts onto the board.
+fn post_restored(handle: &Handle, recovered: &HashMap<ShardId, Recovered>) {
+    for (shard, recovered) in recovered {
+        let drones = recovered.drones.iter();
+        let ledgers = drones.map(|(id, known)| (id, known.drone.alerts().ledger()));
+        let next = recovered.journal_next;
+        handle.alerts.restored(*shard, next, ledgers);
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aerostream_domain::{Drone, DroneId, Offset};
+use aerostream_domain::{Brief, Drone, DroneId, Offset};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -130,11 +130,7 @@ impl Actor for ShardActor {
                 after,
                 limit,
                 reply,
-            } => {
-                let places = shard.slots.places(after.as_ref(), limit).into_iter();
-                let briefs = places.map(|(id, place)| (id, shard.context.briefs.get(place)));
-                let _ = reply.send(briefs.collect());
-            }
+            } => drop(reply.send(shard.briefs(after.as_ref(), limit))),
             ShardMsg::Tally(counting) => shard.tally(&myself, counting),
             ShardMsg::Moves(gathering) => shard.moves(&myself, gathering),
             ShardMsg::Status(reply) => drop(reply.send(shard.status())),
@@ -146,8 +142,7 @@ impl Actor for ShardActor {
             ShardMsg::Group { group, reply } => drop(reply.send(shard.index.of_group(group))),
             ShardMsg::Tick => {
                 shard.wake_commanded(&myself).await?;
-                shard.alert_tick(&myself).await?;
-                shard.tick(&myself);
+                shard.tick(&myself).await?;
             }
             ShardMsg::Watch { drone, after } => shard.watch(drone, after),
             ShardMsg::RoundDone(outcome) => shard.round_done(outcome),
@@ -307,6 +302,12 @@ impl Shard {
         let _ = reply.send(Box::new(FeedSnapshot { view, cursor }));
     }
 
+    fn briefs(&self, after: Option<&DroneId>, limit: usize) -> Vec<(DroneId, Brief)> {
+        let places = self.slots.places(after, limit).into_iter();
+        let briefs = places.map(|(id, place)| (id, self.context.briefs.get(place)));
+        briefs.collect()
+    }
+
     fn status(&self) -> ShardStatus {
         let (hot, passive, failed) = self.slots.count();
         ShardStatus {
@@ -321,7 +322,7 @@ impl Shard {
         }
     }
 
-    fn tick(&mut self, myself: &ActorRef<ShardMsg>) {
+    async fn tick(&mut self, myself: &ActorRef<ShardMsg>) -> Result<(), ActorProcessingErr> {
         let now = Instant::now();
         for drone in self.slots.restarts_due(now) {
             self.restore(myself, drone);
@@ -338,6 +339,7 @@ impl Shard {
                 self.next_idle_look = now + idle_after / 2;
             }
         }
+        self.alert_tick(myself).await
     }
 
     /// Asks some idle drones to become passive and tells how many.

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal};
 use crate::gateway::ingest::unavailable;
+use crate::gateway::limit::RETRY_AFTER;
 use crate::gateway::state::{Gateway, allow, no_drone};
 use crate::registry::Credential;
 
@@ -50,7 +51,7 @@ impl Gateway {
     ) -> Result<CommandView, Problem> {
         allow(principal, Action::ReadDrone)?;
         // Whoever may not see it does not wait for it either.
-        let view = self.commands.known(id).await?;
+        let view = self.remembered(id).await?;
         let seen = seen.filter(|_| !wait.is_zero() && !view.entry.is_over());
         self.visible(principal, &view)?;
         let Some(seen) = seen else {
@@ -59,6 +60,30 @@ impl Gateway {
         let later = self.behind.drones.command(id, Some(seen), wait).await;
         let later = later.map_err(|error| unavailable(&error))?;
         Ok(later.unwrap_or(view))
+    }
+
+    /// A command as its owner knows it, or as the database has it once the owner has forgotten it.
+    async fn remembered(&self, id: CommandId) -> Result<CommandView, Problem> {
+        let unknown = match self.commands.known(id).await {
+            Err(problem) if problem.code == ErrorCode::NotFound => problem,
+            known => return known,
+        };
+        let Some(history) = &self.behind.history else {
+            return Err(unknown);
+        };
+        let stored = history.command(id).await.map_err(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, command.id = %id, "an ended command was not read");
+            let detail = "no drone has this command now, and the database, which has those of \
+                          earlier days, cannot be read";
+            Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER)
+        })?;
+        let (drone, entry) = stored.ok_or(unknown)?;
+        Ok(CommandView {
+            entry,
+            drone,
+            needs_confirmation: false,
+        })
     }
 
     /// A command that the caller may see, when it is over, at the latest after `wait`.

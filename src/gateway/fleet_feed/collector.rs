@@ -3,13 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use aerostream_domain::{Offset, UtcMicros};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::FleetFeed;
 use super::mirror::{Mirror, Moment, Tick};
 use crate::clock;
-use aerostream_domain::{Offset, UtcMicros};
 
 /// Fills one mirror.
 pub(super) struct Collector {

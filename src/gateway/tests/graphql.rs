@@ -237,7 +237,7 @@ async fn what_is_too_much_or_wrong_is_refused_with_what_would_be_right() {
             "must have a selection",
         ),
         ("{ drone { id } }".into(), 422, "invalid", "\"id\""),
-        ("mutation { drone }".into(), 422, "invalid", "mutation"),
+        ("mutation { drone }".into(), 422, "invalid", "Mutation"),
         (
             "{ drones(first: 1000) { nodes { telemetry(first: 10000) { nodes { seq } } } } }"
                 .into(),

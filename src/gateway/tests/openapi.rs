@@ -198,6 +198,15 @@ async fn send(fixture: &Fixture, method: &Method, url: &str, call: (&Value, &str
     fixture.send(method.clone(), url, &token, body).await
 }
 
+/// Commands that were given together.
+async fn group_of_commands(fixture: &Fixture) -> String {
+    let operator = fixture.token(Role::Operator, &["*"]);
+    let body = r#"{"drone_ids":["alpha"],"command":"hold"}"#;
+    let given = fixture.send(Method::POST, "/api/v1/commands", &operator, body);
+    let group = given.await.json()["group_id"].as_str().map(str::to_owned);
+    group.expect("the wish was taken")
+}
+
 /// A command that waits for its confirmation.
 async fn dangerous_command(fixture: &Fixture) -> Value {
     let operator = fixture.token(Role::Operator, &["*"]);
@@ -217,6 +226,7 @@ async fn every_example_gets_its_documented_success() {
         .await;
     let letter = letters.json()["dead_letters"][0]["id"].clone();
     let command = dangerous_command(&fixture).await;
+    let group = group_of_commands(&fixture).await;
     let mut operations = operations(&document());
     operations.sort_by_key(|(method, path, _)| rank(method, path));
     for (method, path, operation) in &operations {
@@ -224,6 +234,9 @@ async fn every_example_gets_its_documented_success() {
         if path.starts_with("/api/v1/dead-letters/") {
             // Which letters there are nobody knows beforehand.
             url = path.replace("{id}", letter.as_str().unwrap());
+        }
+        if path.starts_with("/api/v1/command-groups/") {
+            url = path.replace("{id}", &group);
         }
         if path.starts_with("/api/v1/commands/") {
             url = path.replace("{id}", command["command_id"].as_str().unwrap());

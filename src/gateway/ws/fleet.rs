@@ -5,7 +5,7 @@
 //! | `view` | what is shown from here on, and the columns of drones |
 //! | `update` | drones that are new in view or were heard, and drones that left, with the reason |
 //! | `gap` | so many shards cannot be asked: their drones stand still here |
-//! | `resumed` | all shards are asked again; what changed meanwhile follows, the newest of each drone |
+//! | `resumed` | all shards are asked again; the newest of each drone that was heard follows |
 //! | `resync` | forget every drone: all that is in view is told again |
 //! | `heartbeat` | nothing happened |
 //! | `error` | why the feed ends |

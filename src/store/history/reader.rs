@@ -5,12 +5,13 @@ use std::time::Duration;
 use aerostream_domain::DroneId;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgPoolOptions, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, PgPool};
+use sqlx::{Arguments, AssertSqlSafe, PgPool, Row};
 
 use super::{Decoder, Order, Span, StoredSample};
 use crate::store::Config;
 use crate::store::error::StoreError;
 
+const COMMAND: &str = "SELECT entry FROM command WHERE command_id = $1";
 const KNOWN: &str = "SELECT FROM drone WHERE drone_id = $1";
 
 /// Reads history on connections of its own, so that neither a slow question nor many of them
@@ -52,6 +53,18 @@ impl Reader {
             Ok(arguments)
         });
         Ok(!rows.await?.is_empty())
+    }
+
+    /// A command as its fold wrote it; `None` if it is not there.
+    pub async fn command(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let rows = self.rows(COMMAND, || {
+            let mut arguments = PgArguments::default();
+            arguments.add(id)?;
+            Ok(arguments)
+        });
+        let entry = |row: &PgRow| row.try_get("entry");
+        let entry = rows.await?.first().map(entry).transpose();
+        entry.map_err(StoreError::on("read a command"))
     }
 
     /// The samples of a drone within a span, oldest first; one index range in each day of the

@@ -93,6 +93,17 @@ async fn tables_say_of_commands_what_their_owners_say() {
     worker.stop().await;
 
     check_tables(&database.pool).await;
+    let reader =
+        crate::store::history::Reader::new(&database.pool, &crate::store::Config::default());
+    let stored = reader.command(&id("b").to_string()).await.expect("a read");
+    let stored = stored.expect("the command is there");
+    let stored: v1::StoredCommand = aerostream_log::decode(&stored).expect("it was encoded");
+    assert_eq!(stored.drone_id, drone(1).as_str());
+    let entry = stored.entry.expect("an entry");
+    let entry = aerostream_domain::command::Entry::try_from(entry).expect("a command");
+    assert_eq!((entry.id(), entry.is_over()), (id("b"), true));
+    let none = reader.command(&id("c").to_string()).await.expect("a read");
+    assert_eq!(none, None);
 }
 
 async fn check_tables(pool: &PgPool) {

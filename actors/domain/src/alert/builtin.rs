@@ -174,7 +174,7 @@ fn flight() -> Vec<Rule> {
 }
 
 fn vehicle() -> Vec<Rule> {
-    use Severity::{Critical, Emergency, Error, Warning};
+    use Severity::{Critical, Emergency, Warning};
     let link = Rule {
         id: RuleId::parse("link").expect("an id"),
         title: "Link silent".to_owned(),
@@ -186,30 +186,6 @@ fn vehicle() -> Vec<Rule> {
         },
         repeat_after: Duration::ZERO,
     };
-    let any = Condition::Any;
-    let all = Condition::All;
-    let gnss = rule(
-        "gnss",
-        "Satellite positioning degraded",
-        When::Airborne,
-        (
-            vec![level(
-                Error,
-                any(vec![
-                    is("gnss.fix_type", Below, 3.0),
-                    is("gnss.num_satellites", Below, 6.0),
-                    is("gnss.horizontal_uncertainty_m", Above, 3.0),
-                    is("gnss.vertical_uncertainty_m", Above, 5.0),
-                ]),
-                s(1),
-            )],
-            all(vec![
-                is("gnss.fix_type", AtLeast, 3.0),
-                Condition::Not(Box::new(is("gnss.num_satellites", Below, 6.0))),
-            ]),
-            s(10),
-        ),
-    );
     let estimator = rule(
         "estimator",
         "Position estimate unsafe",
@@ -230,7 +206,7 @@ fn vehicle() -> Vec<Rule> {
                 level(Critical, is(status, Is, 5.0), s(0)),
                 level(
                     Emergency,
-                    any(vec![is(status, Is, 6.0), is(status, Is, 8.0)]),
+                    Condition::Any(vec![is(status, Is, 6.0), is(status, Is, 8.0)]),
                     s(0),
                 ),
             ],
@@ -249,7 +225,35 @@ fn vehicle() -> Vec<Rule> {
             s(2),
         ),
     );
-    vec![link, gnss, estimator, failsafe, cpu]
+    vec![link, gnss(), estimator, failsafe, cpu]
+}
+
+/// Fit for flight means a fix in three dimensions, enough satellites, and metres that one can trust.
+fn gnss() -> Rule {
+    let any = Condition::Any;
+    let all = Condition::All;
+    rule(
+        "gnss",
+        "Satellite positioning degraded",
+        When::Airborne,
+        (
+            vec![level(
+                Severity::Error,
+                any(vec![
+                    is("gnss.fix_type", Below, 3.0),
+                    is("gnss.num_satellites", Below, 6.0),
+                    is("gnss.horizontal_uncertainty_m", Above, 3.0),
+                    is("gnss.vertical_uncertainty_m", Above, 5.0),
+                ]),
+                s(1),
+            )],
+            all(vec![
+                is("gnss.fix_type", AtLeast, 3.0),
+                Condition::Not(Box::new(is("gnss.num_satellites", Below, 6.0))),
+            ]),
+            s(10),
+        ),
+    )
 }
 
 #[cfg(test)]

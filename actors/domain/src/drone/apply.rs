@@ -2,8 +2,8 @@
 
 use super::window::Fingerprint;
 use super::{Drone, boot};
-use crate::alert::RuleSet;
 use crate::alert::judge::Seen;
+use crate::alert::{RuleSet, Transition};
 use crate::ids::Offset;
 use crate::sample::TelemetryRecord;
 
@@ -46,5 +46,31 @@ impl Drone {
             self.live.received = self.live.received.max(Some(record.received));
         }
         self.applied = self.applied.max(Some(offset));
+    }
+    /// What a record would decide about alerts if it became durable now; nothing of it is kept.
+    #[must_use]
+    pub fn foresee(&self, record: &TelemetryRecord, rules: &RuleSet) -> Vec<Transition> {
+        let (mut live, mut alerts) = (self.live.clone(), self.alerts.clone());
+        let decided = alerts.pending().len();
+        if !live.enter(record.boot, record.power_up) {
+            return Vec::new();
+        }
+        let next = self
+            .applied
+            .map_or(Offset(0), |offset| Offset(offset.0 + 1));
+        for sample in &record.samples {
+            let groups = live.merge(sample);
+            if groups != 0 {
+                let seen = Seen {
+                    drone: &self.id,
+                    live: &live,
+                    rules,
+                    applied: Some(next),
+                };
+                alerts.sample(seen, sample, groups);
+            }
+        }
+        let foreseen = alerts.pending().iter().skip(decided);
+        foreseen.map(|(_, transition)| transition.clone()).collect()
     }
 }

@@ -5,17 +5,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aerostream_domain::alert::{Alert, AlertFolded, AlertLedger, AlertRecord};
+use aerostream_domain::alert::{
+    Alert, AlertFolded, AlertLedger, AlertRecord, AlertStanding, Transition,
+};
 use aerostream_domain::{DroneId, Offset, ShardCount, ShardId};
 use tokio::sync::broadcast;
 
 use super::AlertTold;
+use crate::clock::utc_now;
 
-/// A journal record that changed the alerts of a drone.
+/// What changed the alerts of a drone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertNews {
     pub shard: ShardId,
-    /// Place of the record in the journal of the shard.
+    /// False of what would be so if the log took the drone's newest samples: it moves no cursor,
+    /// and comes again when it is recorded.
+    pub is_recorded: bool,
+    /// Place of the record in the journal of the shard; of what is not recorded, where the journal
+    /// was.
     pub offset: Offset,
     pub drone: DroneId,
     pub record: Arc<AlertRecord>,
@@ -92,6 +99,7 @@ impl AlertBoard {
         let alerts = told.record.ids().filter_map(|id| ledger.get(id).cloned());
         let news = AlertNews {
             shard,
+            is_recorded: true,
             offset: told.standing.offset,
             drone: drone.clone(),
             record: Arc::clone(&told.record),
@@ -101,6 +109,37 @@ impl AlertBoard {
             drones.insert(drone.clone(), fresh);
         }
         inner.positions[usize::from(shard.0)] = Offset(told.standing.offset.0 + 1);
+        // Nobody listening is no failure.
+        let _ = self.sender.send(Arc::new(news));
+    }
+
+    /// Tells what would be if the log took a record.
+    pub(crate) fn foreseen(&self, shard: ShardId, drone: &DroneId, would_be: Vec<Transition>) {
+        let inner = self.lock();
+        let index = usize::from(shard.0);
+        let mut ledger = inner.shards[index].get(drone).cloned().unwrap_or_default();
+        let offset = inner.positions[index];
+        let standing = AlertStanding {
+            offset,
+            at: utc_now(),
+            cause: None,
+        };
+        let record = AlertRecord::Transitions(would_be);
+        if ledger.fold(standing, &record) == AlertFolded::Nothing {
+            return;
+        }
+        let alerts = record
+            .ids()
+            .filter_map(|id| ledger.get(id).cloned())
+            .collect();
+        let news = AlertNews {
+            shard,
+            is_recorded: false,
+            offset,
+            drone: drone.clone(),
+            record: Arc::new(record),
+            alerts,
+        };
         // Nobody listening is no failure.
         let _ = self.sender.send(Arc::new(news));
     }

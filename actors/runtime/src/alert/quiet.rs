@@ -1,7 +1,7 @@
 //! Who was heard when, and whose silence is to be looked at when: a wheel of timers per shard.
 //!
-//! A timer is not moved when a drone is heard, which would cost every batch something; it looks, when
-//! it runs out, how long the silence really is.
+//! A timer is not moved when a drone is heard, which would cost every batch something: it looks,
+//! when it runs out, how long the silence really is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

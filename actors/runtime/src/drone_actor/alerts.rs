@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerostream_domain::Cause;
-use aerostream_domain::alert::{AlertFolded, AlertRecord, Transition, Turn};
+use aerostream_domain::alert::{AlertFolded, AlertId, AlertRecord, Transition, Turn};
+use aerostream_domain::{Cause, TelemetryRecord};
 use aerostream_log::AppendError;
 use ractor::ActorRef;
 
 use super::Shell;
 use crate::alert::{AlertMsg, AlertTold};
 use crate::clock::utc_now;
+use crate::guard::guarded;
 use crate::message::{DroneMsg, ShardMsg};
 use crate::metrics;
 use crate::task::{TaskKind, spawn};
@@ -20,7 +21,44 @@ const WRITE_AGAIN: Duration = Duration::from_millis(250);
 /// Field of the evidence of silence.
 const SILENCE: &str = "silence_s";
 
+/// Decisions of records that are not durable, already shown to those who watch: each once.
+#[derive(Debug, Default)]
+pub(super) struct Foreseen(Vec<(AlertId, Turn)>);
+
+/// Shown decisions that are remembered; the oldest make room.
+const FORESEEN_MAX: usize = 16;
+
+impl Foreseen {
+    /// Takes what was not shown yet.
+    fn fresh(&mut self, transitions: Vec<Transition>) -> Vec<Transition> {
+        let fresh = transitions.into_iter().filter(|transition| {
+            let shown = (transition.id, transition.turn.clone());
+            let is_new = !self.0.contains(&shown);
+            if is_new {
+                self.0.truncate(FORESEEN_MAX - 1);
+                self.0.insert(0, shown);
+            }
+            is_new
+        });
+        fresh.collect()
+    }
+}
+
 impl Shell {
+    /// While the log is down, shows the alerts that there would be, under the ids that they will
+    /// have.
+    pub(super) fn foresee(&mut self, record: &TelemetryRecord) {
+        self.refresh_rules();
+        let Ok(transitions) = guarded(|| self.drone.foresee(record, &self.rules)) else {
+            return;
+        };
+        let fresh = self.foreseen.fresh(transitions);
+        if !fresh.is_empty() {
+            let shard = self.context.claim.shard;
+            self.context.alerts.foreseen(shard, self.drone.id(), fresh);
+        }
+    }
+
     pub(super) fn alert(&mut self, myself: &ActorRef<DroneMsg>, message: AlertMsg) {
         match message {
             AlertMsg::Told(told) => self.alert_told(&told),

@@ -153,25 +153,24 @@ pub(crate) fn cursor(context: &ShardContext, next: Offset) -> Cursor {
 }
 
 /// Waits for an append. Those who watch the drone are shown its record if the log takes long or
-/// fails.
+/// fails, and `late` is called then.
 pub(crate) async fn appended_or_shown(
     context: &ShardContext,
     record: &Arc<TelemetryRecord>,
     mut pending: PendingAppend,
+    late: impl FnOnce(),
 ) -> Result<Appended, AppendError> {
-    if !context.feeds.watches(&record.drone) {
-        return pending.await;
-    }
     let wait = context.config.feed_unrecorded_after();
-    match tokio::time::timeout(wait, &mut pending).await {
-        Ok(Ok(appended)) => Ok(appended),
-        Ok(Err(error)) => {
-            context.feeds.show(record);
-            Err(error)
-        }
-        Err(_) => {
-            context.feeds.show(record);
-            pending.await
-        }
+    let in_time = tokio::time::timeout(wait, &mut pending).await;
+    if let Ok(Ok(appended)) = in_time {
+        return Ok(appended);
+    }
+    late();
+    if context.feeds.watches(&record.drone) {
+        context.feeds.show(record);
+    }
+    match in_time {
+        Ok(result) => result,
+        Err(_) => pending.await,
     }
 }

@@ -140,7 +140,7 @@ async fn one_condition_is_one_alert_through_repeats_and_restarts() {
         );
         let log = Arc::clone(&it.log);
         let it = start_again(log, "second", (config.clone(), Rules::of(vec![charge()]))).await;
-        assert_eq!(alerts(&it, "a"), [raised.clone()]);
+        assert_eq!(alerts(&it, "a"), std::slice::from_ref(&raised));
         it.insist(batch("a", 1, vec![charged(4, 6.0), charged(5, 6.0)]))
             .await;
         until_alerts(&it, "a", "it is worse", |alerts| {
@@ -254,4 +254,23 @@ async fn an_acknowledgement_is_folded_and_told() {
     assert!(news.alerts[0].is_active(), "seen is not over");
     let it = start_again(it.log, "second", (config(), Rules::of(vec![charge()]))).await;
     assert_eq!(alerts(&it, "a")[0].acknowledged, Some(remark));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_log_is_down_an_alert_is_shown_under_the_id_that_it_will_have() {
+    let it = start_with(config(), Rules::of(vec![charge()])).await;
+    it.insist(batch("a", 1, vec![charged(1, 30.0)])).await;
+    let mut view = it.handle.alerts().watch(|_, _| true);
+    it.log.hold(Topic::Telemetry);
+    let handle = it.handle.clone();
+    let falls =
+        tokio::spawn(async move { send(&handle, batch("a", 1, vec![charged(2, 3.0)])).await });
+    let shown = view.news.recv().await.unwrap();
+    assert!(!shown.is_recorded);
+    assert_eq!(alerts(&it, "a"), [], "it is not recorded");
+    it.log.release(Topic::Telemetry);
+    falls.await.unwrap();
+    let recorded = view.news.recv().await.unwrap();
+    assert!(recorded.is_recorded);
+    assert_eq!(recorded.alerts[0].id, shown.alerts[0].id);
 }

@@ -184,7 +184,7 @@ async fn a_command_is_given_and_followed_to_its_end() {
     let operator = served.fixture.token(Role::Operator, &["red"]);
     let mut client = Graphql::known(&served, &operator).await;
     let send = "mutation($key: String) { sendCommand(droneId: \"alpha\", input: {
-        command: \"goto\", parameters: { latitude_deg: 47.5, longitude_deg: 8.5 },
+        command: \"goto\", parameters: { latitude_deg: 47.5, longitude_deg: 8.5, altitude_m: 30 },
         timeToLiveMs: 60000, idempotencyKey: $key }) { id state parameters droneId } }";
     let mut ids = Vec::new();
     for id in ["1", "2"] {
@@ -280,8 +280,6 @@ async fn mutations_have_the_codes_of_rest() {
 async fn the_rules_of_the_protocol_are_kept() {
     let served = serve_http(|config| {
         config.ws.token_timeout_ms = 300;
-        config.graphql.operations_max = 2;
-        config.graphql.principal_operations_max = 3;
     })
     .await;
     let token = served.viewer();
@@ -311,10 +309,26 @@ async fn the_rules_of_the_protocol_are_kept() {
         }
         assert_eq!(client.closed().await, code, "{messages:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_limited_and_end_with_the_token() {
+    let served = serve_http(|config| {
+        config.graphql.operations_max = 2;
+        config.graphql.principal_operations_max = 3;
+    })
+    .await;
+    let token = served.viewer();
     // Limits: of a connection, and of a caller.
     let (mut one, mut two) = (
         Graphql::known(&served, &token).await,
         Graphql::known(&served, &token).await,
+    );
+    let deep = format!("{{ {}a{} }}", "drone { ".repeat(20), " }".repeat(20));
+    two.subscribe("deep", &deep, json!({})).await;
+    assert_eq!(
+        two.hear().await["payload"][0]["extensions"]["code"],
+        "too_large"
     );
     let variables = json!({ "id": "alpha" });
     for id in ["1", "2"] {
@@ -334,12 +348,6 @@ async fn the_rules_of_the_protocol_are_kept() {
     assert_eq!(
         two.hear().await["payload"][0]["extensions"]["code"],
         "overloaded"
-    );
-    let deep = format!("{{ {}a{} }}", "drone { ".repeat(20), " }".repeat(20));
-    two.subscribe("3", &deep, json!({})).await;
-    assert_eq!(
-        two.hear().await["payload"][0]["extensions"]["code"],
-        "too_large"
     );
     // The token ends, and everything with it.
     let revocation = crate::registry::Revocation {

@@ -321,13 +321,12 @@ fn note(seen: Seen<'_>, instance: &Instance, field: &Field) -> String {
         "position.absolute_altitude_m" => "above mean sea level; not above the ground",
         "position.ellipsoid_altitude_m" => "above the WGS 84 ellipsoid; not above the ground",
         "fence.depth_m" => {
-            let fences = seen.rules.fences().iter();
-            let named = fences.filter(|fence| *instance == Instance::Fence(fence.id.clone()));
-            let name = named.map(|fence| match fence.name.as_str() {
+            let mut fences = seen.rules.fences().iter();
+            let fence = fences.find(|fence| *instance == Instance::Fence(fence.id.clone()));
+            return fence.map_or_else(String::new, |fence| match fence.name.as_str() {
                 "" => fence.id.to_string(),
                 name => name.to_owned(),
             });
-            return name.last().unwrap_or_default();
         }
         _ => "",
     };
