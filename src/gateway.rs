@@ -17,13 +17,15 @@ pub mod limit;
 pub mod list;
 pub mod metrics;
 pub mod ports;
+pub mod refused;
 pub mod rules;
 pub mod server;
 pub mod state;
 pub mod summary;
+pub mod tls;
 pub mod ws;
 
-pub use state::{Behind, Gateway, GatewayConfig, ReadyCheck};
+pub use state::{Behind, BuildError, Gateway, GatewayConfig, ReadyCheck};
 
 #[cfg(test)]
 mod tests;

@@ -15,4 +15,5 @@ pub mod worker;
 pub mod clock;
 pub mod error;
 pub mod observe;
+pub mod origin;
 pub mod shutdown;

@@ -149,6 +149,12 @@ impl Registry {
         self.shared.position.subscribe()
     }
 
+    /// Has everybody who waits for a change look again, since something else changed that decides
+    /// who may stay.
+    pub fn look_again(&self) {
+        self.shared.position.send_modify(|_| {});
+    }
+
     /// True once all that the log held at the start is folded.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {

@@ -16,7 +16,9 @@ pub mod worker;
 
 mod caller;
 mod client;
+mod hangup;
 mod log;
 mod node;
+mod wire;
 
 pub use node::NodeConfig;

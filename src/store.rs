@@ -4,6 +4,7 @@
 //! log is a [`Source`] topic, a partition number and an offset.
 
 pub mod alert;
+pub mod audit;
 pub mod command;
 pub mod history;
 pub mod journal;

@@ -9,6 +9,7 @@ pub mod status;
 pub mod telemetry_writer;
 
 mod alerts;
+mod audit;
 mod commands;
 mod dead_letter;
 mod intake;
@@ -190,6 +191,15 @@ impl Worker {
                 self.status.clone(),
             )
             .run(writer(Source::Journal)),
+        );
+        parts.spawn(
+            Intake::new(
+                audit::Registry,
+                Arc::clone(&config),
+                Arc::clone(&self.log),
+                self.status.clone(),
+            )
+            .run(writer(Source::Registry)),
         );
         parts.spawn(partitions::run(
             Arc::clone(&config),

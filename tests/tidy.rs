@@ -76,6 +76,6 @@ fn nothing_names_a_machine() {
 }
 
 #[test]
-fn migrations_are_numbered_without_gaps() {
+fn migrations_are_numbered_in_order() {
     check(documents::migrations);
 }

@@ -76,6 +76,8 @@ impl From<JournalEntry> for v1::JournalRecord {
             drone_id,
             cause: (entry.cause != Cause::default()).then(|| entry.cause.into()),
             at_us: entry.at.0,
+            // A gateway adds it to what it was asked for.
+            origin: None,
             kind: Some(kind),
         }
     }

@@ -57,6 +57,10 @@ pub struct Config {
     /// Token of a relay; a command line gives it as other commands do
     #[arg(skip)]
     pub token: Option<String>,
+    /// File with the certificates that an https door is trusted by (PEM); a command line gives it
+    /// as other commands do
+    #[arg(skip)]
+    pub ca: Option<PathBuf>,
     /// File that gets a line per acknowledged sample, for `aerostream verify`
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

@@ -90,6 +90,10 @@ pub struct Config {
     #[arg(skip)]
     #[serde(skip_serializing)]
     pub token: Option<String>,
+    /// File with the certificates that an https door is trusted by (PEM); a command line gives it
+    /// as other commands do. Default: those that this machine trusts.
+    #[arg(skip)]
+    pub ca: Option<PathBuf>,
     /// File with a token for each drone, a line `DRONE TOKEN`, instead of one token for all. Needs
     /// --transport rest: a gRPC stream carries many drones under one token. Default: none.
     #[arg(long, value_name = "FILE")]
@@ -187,6 +191,7 @@ impl Default for Config {
             encoding: Encoding::Protobuf,
             endpoint: None,
             token: None,
+            ca: None,
             tokens: None,
             connections: 4,
             in_flight: 128,

@@ -20,6 +20,7 @@ pub mod run;
 pub mod scenario;
 pub mod status;
 pub mod stored;
+pub mod tls;
 pub mod tokens;
 
 mod clock;

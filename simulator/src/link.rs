@@ -58,7 +58,7 @@ pub fn start(
     let (events_in, events) = mpsc::channel(EVENTS_MAX);
     match config.transport {
         Transport::Grpc => {
-            let door = grpc::Door::new(config.door(), config.token.as_deref())?;
+            let door = grpc::Door::new(config)?;
             tasks.spawn(grpc::run(door, frames, events_in));
         }
         Transport::Rest => {

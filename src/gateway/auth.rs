@@ -1,8 +1,13 @@
 //! Who is calling and what that caller may do. Whatever is not allowed here is denied.
 
 pub mod cache;
-pub mod keys;
 pub mod token;
+
+pub mod issuer;
+mod jwks;
+mod keep;
+pub mod keys;
+pub mod ring;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +17,9 @@ use aerostream_domain::{DroneId, FleetId, UtcMicros};
 use serde::{Deserialize, Serialize};
 
 pub use cache::{AuthError, Authenticator, Caller};
-pub use keys::{Algorithm, AuthConfig, KeyConfig, KeyError, KeyRing, SigningKey};
+pub use issuer::IssuerConfig;
+pub use keys::{Algorithm, AuthConfig, KeyConfig, KeyError, SigningKey};
+pub use ring::{KeyPrint, KeyRing};
 pub use token::{Claims, TokenError, inspect, issue};
 
 /// What kind of caller a token makes.
@@ -61,7 +68,9 @@ impl Role {
             Action::ReadDrone => !matches!(self, Self::Relay),
             Action::ReadFleet => matches!(self, Self::Viewer | Self::Operator | Self::Admin),
             Action::Command | Action::AnswerAlerts => matches!(self, Self::Operator),
-            Action::ChangeRegistry | Action::HandleDeadLetters => matches!(self, Self::Admin),
+            Action::ChangeRegistry | Action::HandleDeadLetters | Action::ReadAudit => {
+                matches!(self, Self::Admin)
+            }
         }
     }
 }
@@ -100,6 +109,24 @@ pub enum Action {
     ChangeRegistry,
     /// Read dead letters, and send them again.
     HandleDeadLetters,
+    /// Read who did what.
+    ReadAudit,
+}
+
+impl Action {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SendTelemetry => "send_telemetry",
+            Self::ReadDrone => "read_drone",
+            Self::ReadFleet => "read_fleet",
+            Self::Command => "command",
+            Self::ChangeRegistry => "change_registry",
+            Self::HandleDeadLetters => "handle_dead_letters",
+            Self::ReadAudit => "read_audit",
+        }
+    }
 }
 
 /// The fleets that a token reaches.
@@ -135,6 +162,8 @@ pub struct Principal {
     pub token_id: String,
     /// After this the token is nothing.
     pub expires: UtcMicros,
+    /// The key that signed the token: without it the token is nothing either.
+    pub key: KeyPrint,
 }
 
 impl Principal {

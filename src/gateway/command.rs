@@ -17,7 +17,9 @@ use aerostream_domain::command::{
     Answer, Command, CommandId, CommandRecord, Entry, Intent, is_dangerous,
 };
 use aerostream_domain::drone::live::LiveState;
-use aerostream_domain::{Cause, DroneId, JournalEntry, JournalKind, Offset, ShardId, UtcMicros};
+use aerostream_domain::{
+    Cause, DroneId, FleetId, JournalEntry, JournalKind, Offset, ShardId, UtcMicros,
+};
 use aerostream_log::{Append, AppendError, EventLog, Topic};
 use aerostream_proto::v1;
 use bytes::Bytes;
@@ -30,6 +32,7 @@ use super::limit::RETRY_AFTER;
 use super::ports::Drones;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
+use crate::origin;
 
 /// How commands are taken.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,7 +157,11 @@ impl Commands {
     }
 
     /// Makes a wish durable; an emergency goes past a log that is down.
-    async fn take(&self, principal: &Principal, wish: Wish) -> Result<CommandView, Problem> {
+    async fn take(
+        &self,
+        principal: &Principal,
+        (fleet, wish): (FleetId, Wish),
+    ) -> Result<CommandView, Problem> {
         check_key(&wish.key)?;
         let intent = self.intent(principal, &wish)?;
         let (id, drone) = (intent.id, wish.drone);
@@ -175,14 +182,17 @@ impl Commands {
         }
         let needs_confirmation = self.needs_confirmation(&drone, &intent.command).await;
         let record = CommandRecord::Intent(intent.clone());
-        let offset = match self.append(&drone, record, intent.emergency).await {
+        let offset = match self
+            .append((&fleet, &drone), record, intent.emergency)
+            .await
+        {
             Ok(offset) => offset,
             Err(_) if intent.emergency => {
                 let answered = Duration::from_millis(self.config.emergency_answer_ms);
                 let emergencies = &self.emergencies;
                 let log = (&self.log, self.drones.shard_of(&drone));
                 return emergencies
-                    .send(&*self.drones, log, (drone, intent), answered)
+                    .send(&*self.drones, log, (fleet, drone, intent), answered)
                     .await;
             }
             Err(unwritten) => return Err(not_durable(id, unwritten)),
@@ -239,7 +249,7 @@ impl Commands {
 
     async fn append(
         &self,
-        drone: &DroneId,
+        (fleet, drone): (&FleetId, &DroneId),
         record: CommandRecord,
         emergency: bool,
     ) -> Result<Offset, Unwritten> {
@@ -249,7 +259,9 @@ impl Commands {
             self.config.append_timeout_ms
         };
         let shard = self.drones.shard_of(drone);
-        let pending = self.log.append(journal_append(drone, shard, record));
+        let pending = self
+            .log
+            .append(journal_append((fleet, drone), shard, record));
         match tokio::time::timeout(Duration::from_millis(wait), pending).await {
             Ok(Ok(appended)) => Ok(appended.offset),
             Ok(Err(AppendError::Refused { reason, .. })) => Err(Unwritten::Refused(reason)),
@@ -284,27 +296,40 @@ impl Commands {
 }
 
 /// A journal record of a gateway about a command.
-fn journal_append(drone: &DroneId, shard: ShardId, record: CommandRecord) -> Append {
+fn journal_append(
+    (fleet, drone): (&FleetId, &DroneId),
+    shard: ShardId,
+    record: CommandRecord,
+) -> Append {
     let kind = JournalKind::Command {
         drone: drone.clone(),
         record: Box::new(record),
     };
-    intent_append(drone, shard, kind)
+    intent_append((fleet, drone), shard, kind)
 }
 
 /// A journal record of a gateway.
-pub(super) fn intent_append(drone: &DroneId, shard: ShardId, kind: JournalKind) -> Append {
+pub(super) fn intent_append(
+    (fleet, drone): (&FleetId, &DroneId),
+    shard: ShardId,
+    kind: JournalKind,
+) -> Append {
     let entry = JournalEntry {
         epoch: None,
         at: clock::utc_now(),
         cause: Cause::default(),
         kind,
     };
+    let mut record = v1::JournalRecord::from(entry);
+    record.origin = origin::current().map(|origin| v1::Origin {
+        fleet_id: fleet.to_string(),
+        ..origin.into()
+    });
     Append {
         topic: Topic::Journal,
         partition: shard.into(),
         key: Bytes::copy_from_slice(drone.as_str().as_bytes()),
-        payload: aerostream_log::encode(&v1::JournalRecord::from(entry)),
+        payload: aerostream_log::encode(&record),
     }
 }
 

@@ -237,7 +237,9 @@ fn is_whole(answer: &Answer) -> bool {
 async fn answered(gateway: Arc<Gateway>, request: Request) -> Result<Answer, Problem> {
     let (parts, body) = request.into_parts();
     let authorization = parts.headers.get(AUTHORIZATION);
-    let caller = gateway.caller(authorization.and_then(|value| value.to_str().ok()))?;
+    let caller = gateway
+        .caller(authorization.and_then(|value| value.to_str().ok()))
+        .await?;
     is_json(&parts.headers)?;
     let config = &gateway.config.graphql;
     let limits = HttpConfig {

@@ -50,8 +50,9 @@ use self::stream::Replies;
 use super::auth::Caller;
 use super::http::telemetry::wire_batches;
 use super::ingest::may_send;
+use super::limit::Permit;
 use super::metrics::Door;
-use super::server::{self, Protocol};
+use super::server::{self, Port, Protocol};
 use super::state::Gateway;
 use crate::error::{ErrorCode, Problem};
 
@@ -66,16 +67,19 @@ pub async fn serve(
     gateway: Arc<Gateway>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let config = gateway.config.grpc.server.clone();
     let streams_max = gateway.config.grpc.streams_max;
-    let protocol = Protocol::Http2 { streams_max };
+    let port = Port {
+        protocol: Protocol::Http2 { streams_max },
+        config: gateway.config.grpc.server.clone(),
+        identity: gateway.identity(),
+    };
     let (stop, stopping) = watch::channel(false);
     let shutdown = async {
         shutdown.await;
         stop.send_replace(true);
     };
     let router = router(gateway, Stopping(stopping));
-    server::serve(listener, router, (protocol, &config), shutdown).await
+    server::serve(listener, router, port, shutdown).await
 }
 
 /// Tells streams that go on for ever that the door closes.
@@ -149,10 +153,21 @@ fn path_of<S: NamedService>(_: &S) -> String {
 }
 
 /// The caller behind the metadata of a call.
-fn caller(gateway: &Gateway, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
+async fn caller(gateway: &Gateway, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
     let authorization = metadata.get("authorization");
     let authorization = authorization.and_then(|value| value.to_str().ok());
-    gateway.caller(authorization).map_err(to_status)
+    gateway.caller(authorization).await.map_err(to_status)
+}
+
+/// The caller of a call that asks or wishes something, counted while the answer is made.
+async fn entered(
+    gateway: &Gateway,
+    metadata: &MetadataMap,
+) -> Result<(Arc<Caller>, Permit), Status> {
+    let caller = caller(gateway, metadata).await?;
+    let mut permit = gateway.permit(&caller);
+    permit.enter().map_err(to_status)?;
+    Ok((caller, permit))
 }
 
 struct Telemetry {
@@ -160,8 +175,8 @@ struct Telemetry {
 }
 
 impl Telemetry {
-    fn sender(&self, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
-        let caller = caller(&self.gateway, metadata)?;
+    async fn sender(&self, metadata: &MetadataMap) -> Result<Arc<Caller>, Status> {
+        let caller = caller(&self.gateway, metadata).await?;
         may_send(&caller.principal).map_err(to_status)?;
         Ok(caller)
     }
@@ -175,9 +190,10 @@ impl TelemetryService for Telemetry {
         &self,
         request: Request<Streaming<v1::StreamRequest>>,
     ) -> Result<Response<Replies>, Status> {
-        let caller = self.sender(request.metadata())?;
+        let caller = self.sender(request.metadata()).await?;
+        let place = self.gateway.stream(&caller).map_err(to_status)?;
         let gateway = Arc::clone(&self.gateway);
-        let replies = stream::replies(gateway, caller, request.into_inner());
+        let replies = stream::replies(gateway, (caller, place), request.into_inner());
         Ok(Response::new(replies))
     }
 
@@ -185,7 +201,7 @@ impl TelemetryService for Telemetry {
         &self,
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestReply>, Status> {
-        let caller = self.sender(request.metadata())?;
+        let caller = self.sender(request.metadata()).await?;
         let request = request.into_inner();
         let mut permit = self.gateway.permit(&caller);
         permit.grow(request.encoded_len()).map_err(to_status)?;

@@ -9,8 +9,8 @@ use aerostream_proto::v1;
 use async_trait::async_trait;
 
 use super::ports::{
-    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError,
-    PastCommandError, PastSample, Steps, Summary,
+    AlertQuestion, AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError,
+    HistoryRequest, PastAlertsError, PastCommandError, PastSample, Steps, Summary,
 };
 use crate::store::alert::StoredAlert;
 use crate::store::history::{Reader, Span};
@@ -137,5 +137,10 @@ impl History for StoredHistory {
         let stored = self.reader.alert(drone, id).await?;
         let decoded = stored.map(decode).transpose()?;
         Ok(decoded.map(|(_, alert)| alert))
+    }
+
+    async fn audit(&self, question: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError> {
+        let rows = self.reader.audit(question).await;
+        rows.map_err(|error| AuditError(Box::new(error)))
     }
 }

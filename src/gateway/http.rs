@@ -25,10 +25,12 @@
 //! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`super::graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
+//! | `GET /api/v1/audit` | admin | who did what |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 //! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
 pub mod alerts;
+pub mod audit;
 pub mod body;
 pub mod commands;
 pub mod dead_letters;
@@ -60,7 +62,7 @@ use tokio::net::TcpListener;
 use self::problem::Refusal;
 use super::auth::Caller;
 use super::limit::Permit;
-use super::server::{self, Protocol};
+use super::server::{self, Port, Protocol};
 use super::state::Gateway;
 use crate::error::{ErrorCode, Problem};
 
@@ -73,9 +75,12 @@ pub async fn serve(
     gateway: Arc<Gateway>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let config = gateway.config.http.server.clone();
-    let router = router(gateway);
-    server::serve(listener, router, (Protocol::Http1, &config), shutdown).await
+    let port = Port {
+        protocol: Protocol::Http1,
+        config: gateway.config.http.server.clone(),
+        identity: gateway.identity(),
+    };
+    server::serve(listener, router(gateway), port, shutdown).await
 }
 
 /// Serves every route of the REST door.
@@ -112,7 +117,7 @@ impl FromRequestParts<Arc<Gateway>> for Known {
     ) -> Result<Self, Refusal> {
         let authorization = parts.headers.get(AUTHORIZATION);
         let authorization = authorization.and_then(|value| value.to_str().ok());
-        Ok(Self(gateway.caller(authorization)?))
+        Ok(Self(gateway.caller(authorization).await?))
     }
 }
 

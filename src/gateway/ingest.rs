@@ -196,6 +196,9 @@ impl Ingest {
         } = incoming;
         if let Ok(drone) = DroneId::parse(&batch.drone_id) {
             self.authorise(&arrival.caller.principal, &drone).await?;
+            let count = batch.samples.len() + unread.len();
+            let usage = &arrival.caller.usage;
+            usage.take_samples(count, clock::monotonic_now())?;
             if batch.samples.is_empty() && !unread.is_empty() {
                 return self
                     .only_unread(arrival, (drone, batch.boot), unread, &raw)

@@ -1,5 +1,8 @@
 //! Permits: what is under way is counted before it is taken in, and refused beyond its limit.
 
+mod peers;
+mod quota;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +11,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+pub use self::peers::Peers;
+use self::quota::Quota;
+use crate::clock;
 use crate::error::{ErrorCode, Problem};
 
 /// How long a refused caller is asked to wait, unless more is known.
@@ -35,6 +41,28 @@ pub struct LimitConfig {
     pub dead_letters_burst: u32,
     /// Dead letters per minute that a principal may cause in the long run. Default: 600.
     pub dead_letters_per_minute: u32,
+    /// Requests and streamed batches that a principal may send at once after a rest. Default:
+    /// 100,000.
+    pub principal_requests_burst: u32,
+    /// Requests and streamed batches per minute of one principal in the long run. Default:
+    /// 3,000,000.
+    pub principal_requests_per_minute: u32,
+    /// Samples that a principal may send at once after a rest. Default: 2,000,000.
+    pub principal_samples_burst: u32,
+    /// Samples per minute of one principal in the long run. Default: 60,000,000.
+    pub principal_samples_per_minute: u32,
+    /// gRPC streams that are open in this gateway. Default: 8000.
+    pub streams_max: usize,
+    /// gRPC streams that are open of one principal. Default: 1000.
+    pub principal_streams_max: usize,
+    /// Tokens that are none which one address may try at once; beyond it only tokens that are known
+    /// already are taken from there. Addresses of IPv6 count by their first 64 bits. Default: 1000.
+    pub bad_tokens_burst: u32,
+    /// Tokens that are none which one address may try per minute in the long run. Default: 600.
+    pub bad_tokens_per_minute: u32,
+    /// Addresses whose bad tokens are counted; of more, the ones that tried longest ago are
+    /// forgotten. Default: 10,000.
+    pub bad_token_addresses_max: usize,
 }
 
 impl Default for LimitConfig {
@@ -49,6 +77,15 @@ impl Default for LimitConfig {
             unknown_sockets_max: 256,
             dead_letters_burst: 1000,
             dead_letters_per_minute: 600,
+            principal_requests_burst: 100_000,
+            principal_requests_per_minute: 3_000_000,
+            principal_samples_burst: 2_000_000,
+            principal_samples_per_minute: 60_000_000,
+            streams_max: 8000,
+            principal_streams_max: 1000,
+            bad_tokens_burst: 1000,
+            bad_tokens_per_minute: 600,
+            bad_token_addresses_max: 10_000,
         }
     }
 }
@@ -94,6 +131,8 @@ pub struct Usage {
     bytes: Limit,
     sockets: Limit,
     letters: Quota,
+    /// Requests and samples by time; the gateway's are not counted so.
+    rates: Option<(Quota, Quota)>,
 }
 
 impl Usage {
@@ -104,7 +143,26 @@ impl Usage {
             requests: Limit::new("this principal's requests", config.principal_requests_max),
             bytes: Limit::new("this principal's bytes", config.principal_bytes_max),
             sockets: Limit::new("this principal's WebSockets", config.principal_sockets_max),
-            letters: Quota::new(config.dead_letters_burst, config.dead_letters_per_minute),
+            letters: Quota::new(
+                "dead letters: too much of what it sends is refused",
+                (config.dead_letters_burst, config.dead_letters_per_minute),
+            ),
+            rates: Some((
+                Quota::new(
+                    "requests",
+                    (
+                        config.principal_requests_burst,
+                        config.principal_requests_per_minute,
+                    ),
+                ),
+                Quota::new(
+                    "samples",
+                    (
+                        config.principal_samples_burst,
+                        config.principal_samples_per_minute,
+                    ),
+                ),
+            )),
         }
     }
 
@@ -115,7 +173,8 @@ impl Usage {
             requests: Limit::new("the gateway's requests", config.requests_max),
             bytes: Limit::new("the gateway's bytes", config.bytes_max),
             sockets: Limit::new("the gateway's WebSockets", config.sockets_max),
-            letters: Quota::new(0, 0),
+            letters: Quota::new("dead letters", (0, 0)),
+            rates: None,
         }
     }
 
@@ -127,7 +186,8 @@ impl Usage {
             requests: Limit::new("requests without token", 0),
             bytes: Limit::new("bytes without token", 0),
             sockets: Limit::new("WebSockets that have not told their token", max),
-            letters: Quota::new(0, 0),
+            letters: Quota::new("dead letters", (0, 0)),
+            rates: None,
         }
     }
 
@@ -137,6 +197,24 @@ impl Usage {
     /// The quota does not hold that many now.
     pub fn take_letters(&self, count: usize, now: Instant) -> Result<(), Problem> {
         self.letters.take(count, now)
+    }
+
+    /// Takes from what may be sent by and by.
+    ///
+    /// # Errors
+    /// It is more than the principal may send now.
+    pub fn take_samples(&self, count: usize, now: Instant) -> Result<(), Problem> {
+        match &self.rates {
+            Some((_, samples)) => samples.take(count, now),
+            None => Ok(()),
+        }
+    }
+
+    fn take_request(&self, now: Instant) -> Result<(), Problem> {
+        match &self.rates {
+            Some((requests, _)) => requests.take(1, now),
+            None => Ok(()),
+        }
     }
 
     /// Requests and bytes under way.
@@ -176,6 +254,7 @@ impl Permit {
     /// # Errors
     /// The gateway or the principal has too many under way.
     pub fn enter(&mut self) -> Result<(), Problem> {
+        self.principal.take_request(clock::monotonic_now())?;
         self.principal.requests.take(1)?;
         if let Err(problem) = self.gateway.requests.take(1) {
             self.principal.requests.give_back(1);
@@ -303,42 +382,6 @@ impl Drop for SocketPlace {
     }
 }
 
-/// A token bucket.
-#[derive(Debug)]
-struct Quota {
-    burst: f64,
-    per_second: f64,
-    level: Mutex<Option<(f64, Instant)>>,
-}
-
-impl Quota {
-    fn new(burst: u32, per_minute: u32) -> Self {
-        Self {
-            burst: f64::from(burst),
-            per_second: f64::from(per_minute) / 60.0,
-            level: Mutex::new(None),
-        }
-    }
-
-    fn take(&self, count: usize, now: Instant) -> Result<(), Problem> {
-        let count = count as f64;
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, since) = level.unwrap_or((self.burst, now));
-        let gained = now.saturating_duration_since(since).as_secs_f64() * self.per_second;
-        let available = (before + gained).min(self.burst);
-        let left = available - count;
-        *level = Some((if left < 0.0 { available } else { left }, now));
-        if left >= 0.0 {
-            return Ok(());
-        }
-        let wait = (-left / self.per_second.max(f64::MIN_POSITIVE)).clamp(1.0, 3600.0);
-        let detail = "this principal's quota of dead letters is used up: too much of what it \
-                      sends is refused";
-        Err(Problem::new(ErrorCode::QuotaExceeded, detail)
-            .retry_after(Duration::from_secs_f64(wait)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,18 +429,5 @@ mod tests {
         drop(held);
         let _again = places.take("a").expect("given back");
         drop(other);
-    }
-
-    #[test]
-    fn a_quota_fills_again_with_time() {
-        let quota = Quota::new(10, 60);
-        let start = Instant::now();
-        quota.take(10, start).expect("the burst");
-        let refused = quota.take(5, start).expect_err("it is empty");
-        assert_eq!(refused.code, ErrorCode::QuotaExceeded);
-        assert_eq!(refused.retry_after, Some(Duration::from_secs(5)));
-        let later = start + Duration::from_secs(5);
-        quota.take(5, later).expect("five seconds bring five");
-        assert!(quota.take(1, later).is_err());
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
+use super::auth::Action;
 use crate::error::ErrorCode;
 
 /// Samples by what became of them: `acknowledged`, `repeated`, `refused`, `retry`, `denied`.
@@ -24,6 +25,8 @@ pub const CONNECTIONS: &str = "aerostream_gateway_connections";
 pub const CONNECTIONS_REFUSED: &str = "aerostream_gateway_connections_refused_total";
 /// gRPC streams that are open.
 pub const STREAMS: &str = "aerostream_gateway_streams";
+/// What callers tried that they may not, by action.
+pub const FORBIDDEN: &str = "aerostream_gateway_forbidden_total";
 /// Drones enrolled by themselves.
 pub const ENROLLED: &str = "aerostream_gateway_drones_enrolled_total";
 
@@ -87,6 +90,10 @@ pub(crate) fn batch(door: Door, samples: SampleCounts, took: Duration) {
 
 pub(crate) fn problem(code: ErrorCode) {
     counter!(PROBLEMS, "code" => code.as_str()).increment(1);
+}
+
+pub(crate) fn forbidden(action: Action) {
+    counter!(FORBIDDEN, "action" => action.as_str()).increment(1);
 }
 
 pub(crate) fn dead_letters_written(count: usize) {

@@ -16,6 +16,7 @@ use aerostream_domain::{
 use async_trait::async_trait;
 
 pub use crate::store::alert::{AlertKey, AlertQuestion};
+pub use crate::store::audit::{AuditPlace, AuditQuestion, AuditRow};
 pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
@@ -213,6 +214,11 @@ pub struct PastAlertsError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// Why the audit cannot be read now.
+#[derive(Debug, thiserror::Error)]
+#[error("the audit could not be read")]
+pub struct AuditError(#[from] pub Box<dyn std::error::Error + Send + Sync>);
+
 /// A question about a drone's past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRequest {
@@ -293,4 +299,7 @@ pub trait History: Send + Sync + 'static {
 
     /// One alert of a drone; `None` if the database does not have it.
     async fn alert(&self, drone: &DroneId, id: AlertId) -> Result<Option<Alert>, PastAlertsError>;
+
+    /// Who did what, newest first.
+    async fn audit(&self, question: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError>;
 }

@@ -1,15 +1,18 @@
 //! The accept loop of every public port: how many connections, how long a silent one is kept.
 
 mod patience;
+mod secure;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aerostream_tls::Identity;
 use axum::Router;
 use axum::body::Body;
 use hyper::Request;
@@ -18,13 +21,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use self::patience::Patient;
+use self::secure::Secure;
 use super::metrics;
+use crate::origin::{self, Origin};
 
 /// Pause after the system refused to accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -32,6 +38,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
+
+/// HTTP/2 as TLS names it.
+const H2: &[u8] = b"h2";
+/// Requests at once on an HTTP/2 connection of the REST door.
+const STREAMS_MAX: u32 = 128;
 
 /// Connections of one port.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +87,24 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// What is spoken over TLS, the best first.
+    const fn names(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http1 => &[H2, b"http/1.1"],
+            Self::Http2 { .. } => &[H2],
+        }
+    }
+
+    /// What is spoken on a connection of this port for which HTTP/2 was chosen.
+    const fn chosen_http2(self) -> Self {
+        match self {
+            Self::Http1 => Self::Http2 {
+                streams_max: STREAMS_MAX,
+            },
+            Self::Http2 { .. } => self,
+        }
+    }
+
     const fn door(self) -> &'static str {
         match self {
             Self::Http1 => "http",
@@ -114,31 +143,49 @@ impl Protocol {
     }
 }
 
+/// How a port is served.
+#[derive(Debug, Clone)]
+pub struct Port {
+    pub protocol: Protocol,
+    pub config: ServerConfig,
+    /// With it the port speaks TLS and nothing else.
+    pub identity: Option<Arc<Identity>>,
+}
+
 /// Serves a port until `shutdown`, then lets open requests end for a while.
 ///
 /// # Errors
-/// The listener has no address, which means that it is not bound.
+/// The listener has no address, which means that it is not bound; or TLS cannot be set up.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    (protocol, config): (Protocol, &ServerConfig),
+    port: Port,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let Port {
+        protocol,
+        config,
+        identity,
+    } = port;
     let address = listener.local_addr()?;
-    let builder = Arc::new(protocol.builder(config));
+    let secure = identity.map(|identity| Secure::new(&identity, protocol.names()));
+    let secure = secure.transpose().map_err(io::Error::other)?.map(Arc::new);
+    let builder = Arc::new(protocol.builder(&config));
+    let http2 = Arc::new(protocol.chosen_http2().builder(&config));
     let free = Arc::new(Semaphore::new(config.connections_max));
     let silence_max = Duration::from_millis(config.header_timeout_ms);
     let (stop, stopped) = watch::channel(false);
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
-    tracing::info!(door = protocol.door(), server.address = %address, "door open");
+    let is_tls = secure.is_some();
+    tracing::info!(door = protocol.door(), server.address = %address, tls = is_tls, "door open");
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(error = %error, "connection not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -152,6 +199,10 @@ pub async fn serve(
         };
         let connection = Connection {
             builder: Arc::clone(&builder),
+            http2: Arc::clone(&http2),
+            secure: secure.clone(),
+            door: protocol.door(),
+            peer: peer.ip(),
             router: router.clone(),
             silence_max,
             stall_max: Duration::from_millis(config.stall_timeout_ms),
@@ -227,6 +278,10 @@ const UNACKNOWLEDGED_MS_MAX: u32 = 20_000;
 
 struct Connection {
     builder: Arc<auto::Builder<TokioExecutor>>,
+    http2: Arc<auto::Builder<TokioExecutor>>,
+    secure: Option<Arc<Secure>>,
+    door: &'static str,
+    peer: IpAddr,
     router: Router,
     silence_max: Duration,
     stall_max: Duration,
@@ -239,21 +294,46 @@ impl Connection {
         let _ = stream.set_nodelay(true);
         // What a silent network holds back is not to arrive much later: commands go this way, too.
         let _ = set_tcp_user_timeout(&stream, UNACKNOWLEDGED_MS_MAX);
+        let stream = Patient::new(stream, self.stall_max);
+        let Some(secure) = self.secure.take() else {
+            return self.serve(stream).await;
+        };
+        let opening = secure.open(stream);
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(self.silence_max, opening) => opened,
+            () = self.held.stopping() => return,
+        };
+        match opened {
+            Ok(Ok(stream)) => {
+                if stream.get_ref().1.alpn_protocol() == Some(H2) {
+                    self.builder = Arc::clone(&self.http2);
+                }
+                self.serve(stream).await;
+            }
+            Ok(Err(error)) => tracing::debug!(error = %error, "no TLS with a client"),
+            Err(_) => tracing::debug!("no TLS with a client in time"),
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: S) {
         let heard = Arc::new(AtomicBool::new(false));
         let service = {
             let heard = Arc::clone(&heard);
             let (router, held) = (self.router.clone(), self.held.clone());
+            let (door, peer) = (self.door, self.peer);
             service_fn(move |mut request: Request<hyper::body::Incoming>| {
                 heard.store(true, Ordering::Relaxed);
                 let router = router.clone();
                 request.extensions_mut().insert(held.clone());
+                let answer = router.oneshot(request.map(Body::new));
+                let answer = origin::within(Some(Origin::new(door, peer)), answer);
                 async move {
-                    let answered = router.oneshot(request.map(Body::new)).await;
+                    let answered = answer.await;
                     answered.map_err(|never: Infallible| match never {})
                 }
             })
         };
-        let stream = TokioIo::new(Patient::new(stream, self.stall_max));
+        let stream = TokioIo::new(stream);
         let serving = self.builder.serve_connection_with_upgrades(stream, service);
         let mut serving = pin!(serving);
         let mut silence = pin!(tokio::time::sleep(self.silence_max));

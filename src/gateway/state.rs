@@ -6,25 +6,30 @@ use std::time::Duration;
 
 use aerostream_domain::{DroneId, FleetId};
 use aerostream_log::{EventLog, Partition, Topic};
+use aerostream_tls::Identity;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::alert::AlertConfig;
-use super::auth::cache;
-use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
+use super::auth::{
+    Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal, TokenError,
+};
 use super::command::{CommandConfig, Commands};
 use super::dead_letter::DeadLetters;
 use super::fleet_feed::{FleetFeed, FleetFeedConfig};
 use super::graphql::{self, GraphqlConfig};
 use super::ingest::{Ingest, IngestConfig};
-use super::limit::{LimitConfig, Permit, Places, RETRY_AFTER, SocketPlace, Usage};
+use super::limit::{LimitConfig, Peers, Permit, Place, Places, RETRY_AFTER, SocketPlace, Usage};
 use super::ports::{Drones, History};
+use super::refused;
 use super::rules::rehearse::RuleTestConfig;
 use super::server::ServerConfig;
 use super::summary::SummaryConfig;
+use super::tls::{self, PortError, TlsConfig};
 use super::ws::WsConfig;
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
+use crate::origin;
 use crate::registry::{Registry, RegistryConfig};
 
 /// How a gateway works.
@@ -33,6 +38,8 @@ use crate::registry::{Registry, RegistryConfig};
 pub struct GatewayConfig {
     /// Keys of tokens.
     pub auth: AuthConfig,
+    /// TLS of the public ports.
+    pub tls: TlsConfig,
     /// How much may be under way.
     pub limits: LimitConfig,
     /// How batches are taken in.
@@ -141,6 +148,17 @@ impl Default for GrpcConfig {
 /// Tells whether a part of this process is ready, or why it is not.
 pub type ReadyCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// Why a gateway cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A key of tokens cannot be used.
+    #[error("a key of tokens cannot be used")]
+    Key(#[from] KeyError),
+    /// The certificate cannot be used.
+    #[error("the ports cannot be served")]
+    Port(#[from] PortError),
+}
+
 /// What stands behind a gateway.
 #[derive(Clone)]
 pub struct Behind {
@@ -170,6 +188,9 @@ pub struct Gateway {
     usage: Arc<Usage>,
     pub(super) exports: Arc<Places>,
     pub(super) rule_tests: Arc<Places>,
+    streams: Arc<Places>,
+    peers: Peers,
+    identity: Option<Arc<Identity>>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -185,7 +206,8 @@ impl Gateway {
     ///
     /// # Errors
     /// A key cannot be used.
-    pub fn build(config: GatewayConfig, behind: Behind) -> Result<Arc<Self>, KeyError> {
+    pub fn build(config: GatewayConfig, behind: Behind) -> Result<Arc<Self>, BuildError> {
+        let identity = config.tls.load()?;
         let ingest = Ingest::new(
             Arc::clone(&behind.drones),
             behind.registry.clone(),
@@ -217,10 +239,17 @@ impl Gateway {
                 config.rule_tests.tests_max,
                 config.rule_tests.principal_tests_max,
             ),
+            streams: Places::new(
+                "gRPC streams",
+                config.limits.streams_max,
+                config.limits.principal_streams_max,
+            ),
+            peers: Peers::new(&config.limits),
             unknown: Arc::new(Usage::of_unknown(&config.limits)),
             replays: Semaphore::new(config.ws.replays_max),
             ingest,
             graphql: graphql::Door::new(&config.graphql),
+            identity,
             behind,
             config,
         }))
@@ -230,16 +259,55 @@ impl Gateway {
     ///
     /// # Errors
     /// There is none who may be served.
-    pub fn caller(&self, authorization: Option<&str>) -> Result<Arc<Caller>, Problem> {
+    pub async fn caller(&self, authorization: Option<&str>) -> Result<Arc<Caller>, Problem> {
+        let known = self.known(authorization)?;
+        let unknown = match known {
+            Err(AuthError::Token(TokenError::UnknownKeyOf { issuer })) => issuer,
+            other => return other.map_err(|error| not_let_in(&error)),
+        };
+        // Issuers change their keys when they like: the first token of a new key tells it.
+        if self.auth.read_again(&unknown).await {
+            return self
+                .known(authorization)?
+                .map_err(|error| not_let_in(&error));
+        }
+        let error = AuthError::Token(TokenError::UnknownKeyOf { issuer: unknown });
+        Err(not_let_in(&error))
+    }
+
+    fn known(
+        &self,
+        authorization: Option<&str>,
+    ) -> Result<Result<Arc<Caller>, AuthError>, Problem> {
         let registry = self.registry();
         if !registry.has_caught_up() {
             let detail = "the registry is not read to its end yet, so that revoked tokens cannot \
                           be told";
             return Err(Problem::new(ErrorCode::Unavailable, detail).retry_after(RETRY_AFTER));
         }
-        self.auth
-            .authenticate(authorization, &registry.read(), clock::utc_now())
-            .map_err(|error| refused(&error))
+        let peer = origin::current().map(|origin| origin.address());
+        let now = clock::monotonic_now();
+        if let Some(wait) = peer.and_then(|peer| self.peers.wait(peer, now))
+            && !self.auth.remembers(authorization)
+        {
+            let detail = "too many tokens from this address were none";
+            return Err(Problem::new(ErrorCode::QuotaExceeded, detail).retry_after(wait));
+        }
+        let state = registry.read();
+        let known = self
+            .auth
+            .authenticate(authorization, &state, clock::utc_now());
+        match (&known, peer) {
+            (Ok(caller), _) => {
+                let principal = &caller.principal;
+                origin::tell_token(&principal.token_id, principal.role.as_str());
+            }
+            (Err(AuthError::Token(error)), Some(peer)) if error.is_bad() => {
+                self.peers.note(peer, now);
+            }
+            (Err(_), _) => {}
+        }
+        Ok(known)
     }
 
     /// Judges again a caller who was let in before.
@@ -247,8 +315,28 @@ impl Gateway {
     /// # Errors
     /// The caller may not stay.
     pub fn recheck(&self, principal: &Principal) -> Result<(), Problem> {
-        cache::check(principal, &self.registry().read(), clock::utc_now())
-            .map_err(|error| refused(&error))
+        let judged = self
+            .auth
+            .recheck(principal, &self.registry().read(), clock::utc_now());
+        judged.map_err(|error| not_let_in(&error))
+    }
+
+    /// Follows the keys of tokens, in files and at issuers, and the certificate, for ever; each
+    /// value of `asked` has the files read at once. Whoever is let in by a key that goes has to go with it.
+    pub async fn keep_keys(&self, asked: watch::Receiver<u64>) {
+        let look_again = || self.registry().look_again();
+        let certificate = async {
+            if let Some(identity) = &self.identity {
+                tls::keep(identity, self.config.tls.watch_ms, asked.clone()).await;
+            }
+        };
+        tokio::join!(self.auth.keep(asked.clone(), look_again), certificate);
+    }
+
+    /// The certificate of the public ports; without one they speak no TLS.
+    #[must_use]
+    pub fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.clone()
     }
 
     /// Counts what a caller sends while it is under way.
@@ -264,6 +352,14 @@ impl Gateway {
     pub fn socket(&self, caller: Option<&Caller>) -> Result<SocketPlace, Problem> {
         let usage = caller.map_or(&self.unknown, |caller| &caller.usage);
         SocketPlace::take(&self.usage, usage)
+    }
+
+    /// Counts a gRPC stream while it is open.
+    ///
+    /// # Errors
+    /// The gateway or the caller has too many.
+    pub fn stream(&self, caller: &Caller) -> Result<Place, Problem> {
+        self.streams.take(&caller.principal.subject)
     }
 
     /// Fleets, drones and revocations.
@@ -305,6 +401,7 @@ impl Gateway {
         if principal.reaches(drone, fleet.as_ref()) {
             return Ok(fleet);
         }
+        refused::note(principal, action);
         Err(no_drone())
     }
 
@@ -332,6 +429,7 @@ pub fn allow(principal: &Principal, action: Action) -> Result<(), Problem> {
     if principal.may(action) {
         return Ok(());
     }
+    refused::note(principal, action);
     let detail = format!("a token of role {} may not do this", principal.role);
     Err(Problem::new(ErrorCode::Forbidden, detail))
 }
@@ -342,10 +440,16 @@ pub fn no_drone() -> Problem {
     Problem::new(ErrorCode::NotFound, "there is no such drone").at("drone_id")
 }
 
-fn refused(error: &AuthError) -> Problem {
+fn not_let_in(error: &AuthError) -> Problem {
     let code = match error {
         AuthError::Retired => ErrorCode::Retired,
-        AuthError::NoToken | AuthError::Token(_) | AuthError::Revoked => ErrorCode::Unauthenticated,
+        AuthError::Token(TokenError::NoKeysOf { .. }) => {
+            let problem = Problem::new(ErrorCode::Unavailable, error.to_string());
+            return problem.at("authorization").retry_after(RETRY_AFTER);
+        }
+        AuthError::NoToken | AuthError::Token(_) | AuthError::Revoked | AuthError::KeyGone => {
+            ErrorCode::Unauthenticated
+        }
     };
     Problem::new(code, error.to_string()).at("authorization")
 }

@@ -166,6 +166,7 @@ impl From<Change> for v1::RegistryRecord {
             replaces: change.replaces.map(|offset| offset.0),
             at_us: change.at.0,
             principal: change.principal,
+            origin: None,
             entity: Some(entity),
         }
     }

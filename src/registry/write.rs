@@ -11,6 +11,7 @@ use super::Registry;
 use super::change::{Change, Credential, Drone, Enrolment, Entity, Fleet, Revocation, RuleScope};
 use super::fold::{Verdict, Versioned};
 use super::follow::PARTITION;
+use crate::origin;
 pub use rules::Replaces;
 
 /// Why a change is not in the registry, or is not known to be.
@@ -101,6 +102,12 @@ impl Registry {
             return Err(WriteError::NotCaughtUp);
         }
         let about = About::of(&change.entity);
+        if let Entity::Drone(drone) = &change.entity
+            && change.replaces.is_none()
+        {
+            // What has no chance is not recorded; the fold judges those that race.
+            self.has_room(drone)?;
+        }
         let written = tokio::time::timeout(self.write_timeout(), self.append(&entity, change));
         let (offset, verdict) = written.await.map_err(|_| WriteError::Unknown {
             entity: entity.clone(),
@@ -122,12 +129,31 @@ impl Registry {
         }
     }
 
+    fn has_room(&self, drone: &Drone) -> Result<(), WriteError> {
+        let state = self.read();
+        let fleet = drone.fleet.clone();
+        let Some(known) = state.fleet(&fleet) else {
+            return Err(WriteError::FleetUnknown { fleet });
+        };
+        if state.drone(&drone.id).is_some() {
+            let entity = format!("drone/{}", drone.id);
+            return Err(WriteError::Conflict { entity });
+        }
+        let is_full = state.active_drones(&fleet) >= known.entity.drones_max;
+        match drone.credential == Credential::Active && is_full {
+            true => Err(WriteError::FleetFull { fleet }),
+            false => Ok(()),
+        }
+    }
+
     async fn append(&self, entity: &str, change: Change) -> Result<(Offset, Verdict), WriteError> {
+        let mut record = v1::RegistryRecord::from(change);
+        record.origin = origin::current().map(Into::into);
         let appended = self.shared.log.append(Append {
             topic: Topic::Registry,
             partition: PARTITION,
             key: Bytes::copy_from_slice(entity.as_bytes()),
-            payload: aerostream_log::encode(&v1::RegistryRecord::from(change)),
+            payload: aerostream_log::encode(&record),
         });
         let entity = || entity.to_owned();
         let offset = match appended.await {

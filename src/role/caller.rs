@@ -1,4 +1,5 @@
-//! Who asks: the token of every subcommand that calls a gateway.
+//! Who asks, and whom it trusts: the token and the certificates of every subcommand that calls a
+//! gateway.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -23,6 +24,10 @@ pub struct Caller {
     /// File with the token of the caller; or AEROSTREAM_TOKEN_FILE
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// File with the certificates that an https gateway is trusted by (PEM); without it those that
+    /// this machine trusts
+    #[arg(long, value_name = "FILE", env = "AEROSTREAM_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl Caller {
@@ -32,6 +37,12 @@ impl Caller {
     /// The file with it cannot be read.
     pub fn token(&self) -> anyhow::Result<Option<Token>> {
         self.token_with(|name| std::env::var_os(name))
+    }
+
+    /// The file of certificates that a gateway is trusted by, if one is named.
+    #[must_use]
+    pub fn ca(&self) -> Option<PathBuf> {
+        self.ca.clone()
     }
 
     /// True if an option gives a token.

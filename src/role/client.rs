@@ -1,5 +1,6 @@
 //! Calls to a gateway's REST door, for the subcommands that ask or change something.
 
+use aerostream_tls::Trust;
 use anyhow::{Context, bail, ensure};
 use reqwest::Method;
 use serde_json::Value;
@@ -51,7 +52,8 @@ impl Door {
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
         let url = self.address(path);
-        let mut request = reqwest::Client::new().request(method, &url);
+        let client = reqwest::Client::builder().tls_backend_preconfigured(self.trust().client()?);
+        let mut request = client.build()?.request(method, &url);
         if let Some(token) = self.caller.token()? {
             request = request.bearer_auth(token.reveal());
         }
@@ -83,6 +85,12 @@ impl Door {
         }
     }
 
+    /// Whom the caller trusts.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust::new(self.caller.ca().as_deref())
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url.trim_end_matches('/'))
     }
@@ -95,7 +103,7 @@ impl Door {
         let url = self.address(path);
         ensure!(
             url.starts_with("http"),
-            "--url must begin with http://; it is {}",
+            "--url must begin with http:// or https://; it is {}",
             self.url
         );
         let request = url.replacen("http", "ws", 1).into_client_request();

@@ -24,6 +24,7 @@ pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
     let Options { caller, mut replay } = options;
     let token = caller.token()?;
     replay.token = token.map(|token| token.reveal().to_owned());
+    replay.ca = caller.ca();
     observe::init_logs(&config.observe)?;
     let mut signals = Signals::catch().context("could not catch signals")?;
     let (trigger, stop) = Trigger::new();

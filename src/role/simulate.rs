@@ -26,6 +26,7 @@ impl Options {
             caller,
             mut simulator,
         } = self;
+        simulator.ca = caller.ca();
         if simulator.tokens.is_none() {
             let token = caller.token()?;
             simulator.token = token.map(|token| token.reveal().to_owned());

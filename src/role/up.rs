@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::hangup;
 use super::log::{self, LogKind, OpenLog};
 use super::node;
 use crate::config::Config;
@@ -77,12 +78,13 @@ pub async fn run(options: Options, config: Config) -> anyhow::Result<ExitCode> {
         "--no-worker needs --log kafka: no other process can read the embedded log"
     );
     let mut signals = Signals::catch().context("could not catch signals")?;
+    let asked = hangup::count().context("could not catch signals")?;
     let doors = Doors::bind(&config.gateway).await?;
     create_private(&options.data_dir)?;
     let access = Access::prepare(&options.data_dir, config.gateway.clone())?;
     let grace = config.shutdown.grace();
     let (trigger, stop) = Trigger::new();
-    let starting = Running::start(&options, config, metrics, doors, access);
+    let starting = Running::start(&options, config, metrics, doors, (access, asked));
     let running = tokio::select! {
         running = starting => running?,
         () = signals.next() => anyhow::bail!("asked to end before everything had started"),
@@ -107,9 +109,14 @@ struct Doors {
 
 impl Doors {
     async fn bind(config: &GatewayConfig) -> anyhow::Result<Self> {
+        let http = ("gateway.http.address", config.http.address);
+        let grpc = ("gateway.grpc.address", config.grpc.address);
+        for (setting, address) in [http, grpc] {
+            config.tls.check(setting, address)?;
+        }
         Ok(Self {
-            http: bind("gateway.http.address", config.http.address).await?,
-            grpc: bind("gateway.grpc.address", config.grpc.address).await?,
+            http: bind(http.0, http.1).await?,
+            grpc: bind(grpc.0, grpc.1).await?,
         })
     }
 }
@@ -146,7 +153,7 @@ impl Running {
         config: Config,
         metrics: Metrics,
         doors: Doors,
-        access: Access,
+        (access, asked): (Access, watch::Receiver<u64>),
     ) -> anyhow::Result<Self> {
         let (http, grpc) = (doors.http.local_addr()?, doors.grpc.local_addr()?);
         let (postgres, pool) = start_database(options, &config).await?;
@@ -176,6 +183,10 @@ impl Running {
         spawn(TaskKind::Service, "metrics upkeep", metrics.upkeep());
         let registry = behind.registry.clone();
         let gateway = Gateway::build(access.gateway.clone(), behind)?;
+        spawn(TaskKind::Service, "keys", {
+            let gateway = Arc::clone(&gateway);
+            async move { gateway.keep_keys(asked).await }
+        });
         let (stop_doors, stop) = Trigger::new();
         let open = serve_doors(doors, gateway, stop);
         let doors = spawn(TaskKind::Service, "doors", open);
@@ -414,11 +425,18 @@ fn simulation(
     if options.drones == 0 {
         return Ok(None);
     }
+    // A certificate that signed itself is trusted as it is; it must be for this name.
+    let certificate = &access.gateway.tls.certificate;
+    let endpoint = match certificate {
+        Some(_) => format!("https://localhost:{}", grpc.port()),
+        None => format!("http://{grpc}"),
+    };
     let simulator = aerostream_simulator::Config {
         drones: options.drones,
         rate_hz: options.rate,
-        endpoint: Some(format!("http://{grpc}")),
+        endpoint: Some(endpoint),
         token: Some(access.relay_token.clone()),
+        ca: certificate.clone(),
         manifest: options.manifest.clone(),
         manifest_append: true,
         scenario: options.scenario.clone(),

@@ -3,6 +3,7 @@
 use aerostream_domain::{DroneId, Epoch, ShardId, UtcMicros};
 use sqlx::{PgConnection, Row};
 
+use super::audit::{self, AuditRow};
 use super::error::StoreError;
 
 /// A command as it is behind a run.
@@ -49,6 +50,8 @@ pub struct CommandEvent {
 pub struct FoldedCommands {
     pub rows: Vec<CommandRow>,
     pub events: Vec<CommandEvent>,
+    /// Who wished what.
+    pub audit: Vec<AuditRow>,
 }
 
 /// The commands' part of a run, which goes on from what is stored.
@@ -86,7 +89,8 @@ pub(super) async fn write(
     write_rows(connection, &folded.rows, row_refs?).await?;
     let events = folded.events.iter();
     let event_refs: Result<Vec<_>, _> = events.map(|event| of(&event.drone)).collect();
-    write_events(connection, &folded.events, event_refs?).await
+    write_events(connection, &folded.events, event_refs?).await?;
+    audit::write(connection, &folded.audit).await
 }
 
 async fn load(

@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::offsets::Source;
 
 /// Every file of migrations/, in order: (name without `.sql`, text). Append only.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "0001_create_drone",
         include_str!("../../migrations/0001_create_drone.sql"),
@@ -33,6 +33,10 @@ const FILES: [(&str, &str); 6] = [
         "0006_create_command",
         include_str!("../../migrations/0006_create_command.sql"),
     ),
+    (
+        "0008_create_audit",
+        include_str!("../../migrations/0008_create_audit.sql"),
+    ),
 ];
 
 /// Brings the schema up to date and makes the offset rows of every partition. Safe to repeat, and
@@ -41,7 +45,8 @@ const FILES: [(&str, &str); 6] = [
 /// # Errors
 /// [`StoreError::ShardCount`] if the database was made for another number of shards.
 pub async fn migrate(pool: &PgPool, shards: ShardCount) -> Result<(), StoreError> {
-    let migrations = FILES.iter().zip(1..).map(|((name, sql), version)| {
+    let migrations = FILES.iter().map(|(name, sql)| {
+        let version = number(name);
         let description = name[5..].replace('_', " ");
         let sql = sql.into_sql_str();
         Migration::new(
@@ -69,7 +74,7 @@ pub async fn migrate(pool: &PgPool, shards: ShardCount) -> Result<(), StoreError
              ON CONFLICT DO NOTHING",
         )
         .bind(topic.as_str())
-        .bind(i32::from(shards.get()))
+        .bind(i32::from(topic.partitions(shards)))
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::on("make offset rows"))?;
@@ -78,7 +83,7 @@ pub async fn migrate(pool: &PgPool, shards: ShardCount) -> Result<(), StoreError
             .fetch_one(&mut *transaction)
             .await
             .map_err(StoreError::on("count offset rows"))?;
-        if found != i64::from(shards.get()) {
+        if found != i64::from(topic.partitions(shards)) {
             return Err(StoreError::ShardCount {
                 found,
                 wanted: shards.get(),
@@ -90,6 +95,12 @@ pub async fn migrate(pool: &PgPool, shards: ShardCount) -> Result<(), StoreError
             .map_err(StoreError::on("commit offset rows"))?;
     }
     Ok(())
+}
+
+/// The number that a migration's name begins with.
+fn number(name: &str) -> i64 {
+    let digits = name.split('_').next().unwrap_or_default();
+    digits.parse().expect("a test keeps the names so")
 }
 
 #[cfg(test)]
@@ -110,8 +121,8 @@ mod tests {
             .map(|(name, _)| format!("{name}.sql"))
             .collect();
         assert_eq!(found, listed);
-        for (number, (name, sql)) in (1..).zip(FILES) {
-            assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+        for (name, sql) in FILES {
+            assert!(name.starts_with(&format!("{:04}_", number(name))), "{name}");
             let path = format!("{dir}/{name}.sql");
             assert_eq!(std::fs::read_to_string(path).expect("the file"), sql);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aerostream_domain::{Epoch, Offset};
+use aerostream_domain::{Epoch, Offset, ShardCount};
 use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
@@ -13,11 +13,21 @@ use super::error::StoreError;
 pub enum Source {
     Telemetry,
     Journal,
+    Registry,
 }
 
 impl Source {
     /// Every topic with offset rows.
-    pub const ALL: [Self; 2] = [Self::Telemetry, Self::Journal];
+    pub const ALL: [Self; 3] = [Self::Telemetry, Self::Journal, Self::Registry];
+
+    /// How many partitions the topic has.
+    #[must_use]
+    pub const fn partitions(self, shards: ShardCount) -> u16 {
+        match self {
+            Self::Telemetry | Self::Journal => shards.get(),
+            Self::Registry => 1,
+        }
+    }
 
     /// The name in the offset rows.
     #[must_use]
@@ -25,6 +35,7 @@ impl Source {
         match self {
             Self::Telemetry => "telemetry",
             Self::Journal => "journal",
+            Self::Registry => "registry",
         }
     }
 }

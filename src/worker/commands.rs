@@ -9,6 +9,9 @@ use aerostream_domain::command::{
 use aerostream_domain::{DroneId, Epoch, Offset, ShardId, UtcMicros};
 use aerostream_proto::v1;
 
+use super::audit::{About, row as row_of_audit};
+use crate::store::Source;
+use crate::store::audit::{AuditPlace, AuditRow, TAKEN, WITHOUT_EFFECT};
 use crate::store::command::{CommandEvent, CommandFold, CommandRow, FoldedCommands};
 
 /// A journal record about a command that counts by the claim rule.
@@ -20,6 +23,7 @@ pub struct Told {
     pub at: UtcMicros,
     pub epoch: Option<Epoch>,
     pub record: CommandRecord,
+    pub origin: Option<v1::Origin>,
 }
 
 /// What a run tells of commands, in log order within each shard.
@@ -50,6 +54,7 @@ impl CommandFold for CommandRun {
             let what = ledger.fold(standing, &told.record);
             let counts = !matches!(what, Folded::Nothing | Folded::NoRoom(_));
             folded.events.push(event(told, counts, ledger));
+            folded.audit.extend(audited(told, counts));
             if counts {
                 // A command that goes out supersedes others.
                 touched.extend(open.into_iter().chain([told.record.id()]));
@@ -152,6 +157,40 @@ fn event(told: &Told, counts: bool, ledger: &Ledger) -> CommandEvent {
         counts,
         state: known.map_or("", |entry| entry.stage.as_str()),
     }
+}
+
+/// What somebody wished, as the audit tells it.
+fn audited(told: &Told, counts: bool) -> Option<AuditRow> {
+    let (action, intent) = match &told.record {
+        CommandRecord::Intent(intent) => ("command", Some(intent)),
+        CommandRecord::Cancel(_) => ("cancel_command", None),
+        CommandRecord::Confirm(_) => ("confirm_command", None),
+        CommandRecord::Unrecorded(told) => ("emergency_command", Some(&told.intent)),
+        CommandRecord::Transition { .. } => return None,
+    };
+    let (who, _, said) = words(&told.record);
+    let principal = intent.map_or(who, |intent| intent.principal.clone());
+    let detail = intent.map_or(said, |intent| intent.command.kind().as_str().to_owned());
+    let place = AuditPlace {
+        at: told.at,
+        topic: Source::Journal.to_string(),
+        partition: told.shard.0,
+        offset: told.offset,
+    };
+    let about = About {
+        principal,
+        action,
+        drone: told.drone.to_string(),
+        subject: told.record.id().to_string(),
+        detail,
+        result: if counts { TAKEN } else { WITHOUT_EFFECT },
+    };
+    Some(row_of_audit(
+        place,
+        told.origin.clone(),
+        about,
+        String::new(),
+    ))
 }
 
 /// Who did what, and why.

@@ -47,9 +47,9 @@ impl Kind for Journal {
             Err(DecodeError::Undecodable { reason }) => {
                 run.letters.push(undecodable(&record, reason));
             }
-            Ok(message) => match JournalEntry::try_from(message) {
-                Ok(entry) => run.add_entry(entry, &record, &mut to),
-                Err(refusal) => {
+            Ok(mut message) => match (message.origin.take(), JournalEntry::try_from(message)) {
+                (origin, Ok(entry)) => run.add_entry((entry, origin), &record, &mut to),
+                (_, Err(refusal)) => {
                     let reason = Reason {
                         code: refusal.code.as_str(),
                         field: refusal.field,
@@ -77,7 +77,12 @@ impl Kind for Journal {
 
 impl Entries {
     /// An owner's record of another reign than the highest claim before it counts for nothing.
-    fn add_entry(&mut self, entry: JournalEntry, record: &Record, to: &mut Stored) {
+    fn add_entry(
+        &mut self,
+        (entry, origin): (JournalEntry, Option<v1::Origin>),
+        record: &Record,
+        to: &mut Stored,
+    ) {
         match entry.kind {
             JournalKind::Claim(claim) => {
                 let Some(epoch) = entry.epoch.filter(|&epoch| Some(epoch) >= to.claim) else {
@@ -108,6 +113,7 @@ impl Entries {
                         at: entry.at,
                         epoch: entry.epoch,
                         record: *what,
+                        origin,
                     });
                 }
             }

@@ -135,6 +135,7 @@ pub(super) const fn log_topic(topic: Source) -> Topic {
     match topic {
         Source::Telemetry => Topic::Telemetry,
         Source::Journal => Topic::Journal,
+        Source::Registry => Topic::Registry,
     }
 }
 

@@ -1,4 +1,5 @@
 mod alerts;
+mod audit;
 mod commands;
 mod faults;
 mod sharing;

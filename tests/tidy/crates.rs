@@ -9,7 +9,7 @@ struct Layer {
 }
 
 /// The map of ARCHITECTURE.md; the root crate may use them all.
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     Layer {
         manifest: "actors/domain/Cargo.toml",
         below: &[],
@@ -17,6 +17,10 @@ const LAYERS: [Layer; 7] = [
     Layer {
         manifest: "proto/Cargo.toml",
         below: &["domain"],
+    },
+    Layer {
+        manifest: "cluster/tls/Cargo.toml",
+        below: &[],
     },
     Layer {
         manifest: "cluster/log/Cargo.toml",
@@ -36,7 +40,7 @@ const LAYERS: [Layer; 7] = [
     },
     Layer {
         manifest: "simulator/Cargo.toml",
-        below: &["domain", "proto"],
+        below: &["domain", "proto", "tls"],
     },
 ];
 

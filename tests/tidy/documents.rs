@@ -162,21 +162,27 @@ pub fn machine_paths(tree: &Tree, findings: &mut Findings) {
     }
 }
 
+/// Each has a number that no other has; a gap is left where another branch has the number.
 pub fn migrations(tree: &Tree, findings: &mut Findings) {
+    let mut before = 0;
     let migrations = tree
         .with_ending(&[".sql"])
         .filter(|file| file.path.starts_with("migrations/"));
-    for (file, number) in migrations.zip(1..) {
-        let expected = format!("migrations/{number:04}_");
-        let name = file.path.strip_prefix(&expected);
-        let is_name = name
-            .and_then(|name| name.strip_suffix(".sql"))
-            .is_some_and(|name| {
-                name.chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-            });
-        if !is_name {
-            findings.add(file, 1, format!("expected {expected}verb_noun.sql"));
+    for file in migrations {
+        let name = file.path.trim_start_matches("migrations/");
+        let parts = name
+            .strip_suffix(".sql")
+            .and_then(|name| name.split_once('_'));
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let number = parts
+            .filter(|(digits, name)| digits.len() == 4 && name.chars().all(plain))
+            .and_then(|(digits, _)| digits.parse::<u32>().ok());
+        match number {
+            Some(number) if number > before => before = number,
+            _ => {
+                let expected = "expected migrations/NNNN_verb_noun.sql with a number of its own";
+                findings.add(file, 1, expected);
+            }
         }
     }
 }

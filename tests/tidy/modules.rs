@@ -46,7 +46,7 @@ struct Layer {
 }
 
 /// Modules that anybody may use: they use nothing.
-const GROUND: [&str; 4] = ["clock", "error", "shutdown", "task"];
+const GROUND: [&str; 5] = ["clock", "error", "origin", "shutdown", "task"];
 
 /// `role`, `cli` and `config` are missing on purpose: `role` wires everything, `cli` names the
 /// roles, and `config` gathers the components' own settings. No component may use them.

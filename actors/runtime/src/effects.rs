@@ -98,6 +98,7 @@ impl ShardContext {
                 ..Default::default()
             }),
             at_us: 0,
+            origin: None,
             kind: Some(journal_record::Kind::Boot(v1::Boot::from(*boot))),
         };
         let key = Bytes::copy_from_slice(drone.as_str().as_bytes());

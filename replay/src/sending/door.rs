@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aerostream_proto::v1::telemetry_service_client::TelemetryServiceClient;
 use aerostream_proto::v1::{Batch, BatchResult, IngestRequest};
+use aerostream_simulator::tls::endpoint;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::config::Config;
@@ -53,8 +54,8 @@ impl Door {
             .transpose();
         let bearer = bearer
             .map_err(|_| wrong("the token has characters that no header may have".to_owned()))?;
-        let endpoint = Endpoint::from_shared(config.endpoint.clone())
-            .map_err(|error| wrong(error.to_string()))?
+        let endpoint = endpoint(&config.endpoint, config.ca.as_deref())
+            .map_err(wrong)?
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .tcp_nodelay(true);

@@ -15,8 +15,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 use super::LinkEvent;
+use crate::config::Config;
 use crate::error::Error;
 use crate::lane::Outgoing;
+use crate::tls;
 
 const METHOD: &str = "/aerostream.v1.TelemetryService/Stream";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,7 +35,9 @@ pub struct Door {
 }
 
 impl Door {
-    pub fn new(endpoint: &str, token: Option<&str>) -> Result<Self, Error> {
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let endpoint = config.door();
+        let token = config.token.as_deref();
         let wrong = |detail: String| Error::Endpoint {
             endpoint: endpoint.to_owned(),
             detail,
@@ -42,8 +46,8 @@ impl Door {
             .map(|token| format!("Bearer {token}").parse())
             .transpose()
             .map_err(|_| wrong("the token has characters that no header may have".to_owned()))?;
-        let endpoint = Endpoint::from_shared(endpoint.to_owned())
-            .map_err(|error| wrong(error.to_string()))?
+        let endpoint = tls::endpoint(endpoint, config.ca.as_deref())
+            .map_err(wrong)?
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true);
         Ok(Self { endpoint, bearer })

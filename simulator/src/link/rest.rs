@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aerostream_proto::v1::{BatchResult, IngestReply, IngestRequest, Retry, SampleRefusal};
+use aerostream_tls::Trust;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use prost::Message;
@@ -40,7 +41,10 @@ impl Door {
             endpoint: config.door().to_owned(),
             detail,
         };
+        let trust = Trust::new(config.ca.as_deref());
+        let tls = trust.client().map_err(|error| wrong(error.to_string()))?;
         let client = Client::builder()
+            .tls_backend_preconfigured(tls)
             .no_proxy()
             .tcp_nodelay(true)
             .timeout(Duration::from_millis(config.ack_timeout_ms))

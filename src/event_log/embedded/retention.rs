@@ -32,7 +32,8 @@ const GIVE_ROOM: [Topic; 3] = [Topic::Telemetry, Topic::DeadLetters, Topic::Jour
 const fn holders(topic: Topic) -> &'static [FloorHolder] {
     match topic {
         Topic::Telemetry | Topic::Journal => &[FloorHolder::Worker, FloorHolder::Owner],
-        Topic::Cluster | Topic::Registry => &[FloorHolder::Checkpoint],
+        Topic::Registry => &[FloorHolder::Worker, FloorHolder::Checkpoint],
+        Topic::Cluster => &[FloorHolder::Checkpoint],
         Topic::State | Topic::DeadLetters => &[],
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Principal};
 use crate::gateway::command::intent_append;
 use crate::gateway::limit::RETRY_AFTER;
-use crate::gateway::state::{Gateway, allow};
+use crate::gateway::state::{Gateway, allow, no_drone};
 
 /// How long an answer waits for the journal to have been read back.
 const FOLD_WAIT: Duration = Duration::from_millis(500);
@@ -85,7 +85,7 @@ impl Gateway {
         let told = async {
             while news.positions[usize::from(shard.0)] <= offset {
                 match news.news.recv().await {
-                    Ok(told) if told.shard == shard => {
+                    Ok(told) if told.shard == shard && told.is_recorded => {
                         news.positions[usize::from(shard.0)] = Offset(told.offset.0 + 1);
                     }
                     Ok(_) => {}
@@ -118,7 +118,9 @@ impl Gateway {
             record: Box::new(record),
         };
         let wait = Duration::from_millis(self.config.alerts.append_timeout_ms);
-        let pending = self.behind.log.append(intent_append(drone, shard, kind));
+        let fleet = self.registry().fleet_of(drone).ok_or_else(no_drone)?;
+        let append = intent_append((&fleet, drone), shard, kind);
+        let pending = self.behind.log.append(append);
         let reason = match tokio::time::timeout(wait, pending).await {
             Ok(Ok(appended)) => return Ok(appended.offset),
             Ok(Err(AppendError::Refused { reason, .. })) => {

@@ -53,6 +53,8 @@ pub enum AlertFrame {
 #[derive(Debug, Clone, PartialEq)]
 pub struct News {
     pub cursor: String,
+    /// False of what would be so if the log, which is down, took the drone's newest samples.
+    pub is_recorded: bool,
     pub drone: DroneId,
     pub fleet: Option<FleetId>,
     pub changes: Vec<Change>,
@@ -93,6 +95,7 @@ impl Listener {
         let changes: Vec<Change> = changes.collect();
         (!changes.is_empty()).then(|| News {
             cursor: String::new(),
+            is_recorded: true,
             drone: drone.clone(),
             fleet,
             changes,
@@ -308,6 +311,15 @@ impl AlertFeed {
 
     fn take(&mut self, news: Result<Arc<AlertNews>, RecvError>) {
         match news {
+            // What is not recorded moves no cursor: it comes again.
+            Ok(news) if !news.is_recorded => {
+                let find = |id| news.alerts.iter().find(|alert| alert.id == id).cloned();
+                let told = self.listener.news(&news.drone, &news.record, find);
+                self.put_news(told.map(|told| News {
+                    is_recorded: false,
+                    ..told
+                }));
+            }
             Ok(news) => {
                 let told = &mut self.told[usize::from(news.shard.0)];
                 if news.offset < *told {

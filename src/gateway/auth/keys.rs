@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey};
-use jsonwebtoken::{DecodingKey, EncodingKey, Validation};
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde::{Deserialize, Serialize};
+
+use super::issuer::IssuerConfig;
 
 /// Shortest HS256 secret, in bytes: as long as the hash.
 pub const SECRET_BYTES_MIN: usize = 32;
@@ -23,6 +25,16 @@ pub struct AuthConfig {
     /// Keys that tokens may be signed with; each token names one by its `kid`. Default: none, so
     /// that every token is refused.
     pub keys: Vec<KeyConfig>,
+    /// Directory of more keys, which may come and go without a restart: `KID.pem` is an `eddsa`
+    /// key, `KID.secret` an `hs256` one, and other files are none. Default: no directory.
+    pub keys_directory: Option<PathBuf>,
+    /// How often the files of keys are looked at, in milliseconds; SIGHUP has them read at once.
+    /// Default: 5000.
+    pub keys_watch_ms: u64,
+    /// Most keys of files. Default: 64.
+    pub keys_max: usize,
+    /// Others who issue tokens (OpenID Connect). Default: none.
+    pub issuers: Vec<IssuerConfig>,
     /// Verified tokens that are remembered. Default: 200,000.
     pub cache_entries_max: usize,
 }
@@ -31,6 +43,10 @@ impl Default for AuthConfig {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
+            keys_directory: None,
+            keys_watch_ms: 5000,
+            keys_max: 64,
+            issuers: Vec::new(),
             cache_entries_max: 200_000,
         }
     }
@@ -61,7 +77,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    const fn jwt(self) -> jsonwebtoken::Algorithm {
+    pub(super) const fn jwt(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
@@ -88,6 +104,12 @@ pub enum KeyError {
     /// Two keys have one name.
     #[error("two keys have the kid {kid:?}")]
     DuplicateKid { kid: String },
+    /// More keys than are allowed.
+    #[error("there are {count} keys, but gateway.auth.keys_max is {max}")]
+    TooMany { count: usize, max: usize },
+    /// An issuer's settings cannot be used.
+    #[error("gateway.auth.issuers: {0}")]
+    Issuer(String),
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
@@ -198,60 +220,11 @@ pub fn generate(path: &Path) -> Result<(), KeyError> {
     })
 }
 
-/// What checks the tokens of one key: that key with that algorithm and no other.
-pub(super) struct Verifier {
-    kid: String,
-    pub(super) key: DecodingKey,
-    pub(super) validation: Validation,
-}
-
-/// Every key that tokens may be signed with.
-pub struct KeyRing {
-    verifiers: Vec<Verifier>,
-}
-
-impl fmt::Debug for KeyRing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kids = self.verifiers.iter().map(|verifier| &verifier.kid);
-        f.debug_list().entries(kids).finish()
-    }
-}
-
-impl KeyRing {
-    /// Reads the public part, or the secret, of every key.
-    ///
-    /// # Errors
-    /// A file cannot be read or has no key of its algorithm; two keys have one name.
-    pub fn load(keys: &[KeyConfig]) -> Result<Self, KeyError> {
-        let mut verifiers: Vec<Verifier> = Vec::with_capacity(keys.len());
-        for config in keys {
-            if verifiers.iter().any(|other| other.kid == config.kid) {
-                return Err(KeyError::DuplicateKid {
-                    kid: config.kid.clone(),
-                });
-            }
-            let mut validation = Validation::new(config.algorithm.jwt());
-            validation.set_required_spec_claims(&["exp"]);
-            validation.leeway = 0;
-            validation.validate_nbf = true;
-            validation.validate_aud = false;
-            verifiers.push(Verifier {
-                kid: config.kid.clone(),
-                key: decoding_key(config)?,
-                validation,
-            });
-        }
-        Ok(Self { verifiers })
-    }
-
-    pub(super) fn verifier(&self, kid: &str) -> Option<&Verifier> {
-        self.verifiers.iter().find(|verifier| verifier.kid == kid)
-    }
-}
-
-fn decoding_key(config: &KeyConfig) -> Result<DecodingKey, KeyError> {
+/// The public part, or the secret, of a key, and bytes that no other key has.
+pub(super) fn decoding_key(config: &KeyConfig) -> Result<(DecodingKey, Vec<u8>), KeyError> {
     if config.algorithm == Algorithm::Hs256 {
-        return Ok(DecodingKey::from_secret(&read_secret(&config.path)?));
+        let secret = read_secret(&config.path)?;
+        return Ok((DecodingKey::from_secret(&secret), secret));
     }
     let pem = read_pem(&config.path)?;
     let public = match ed25519_dalek::SigningKey::from_pkcs8_pem(&pem) {
@@ -262,5 +235,6 @@ fn decoding_key(config: &KeyConfig) -> Result<DecodingKey, KeyError> {
     if public.is_weak() {
         return Err(content(&config.path, "a weak Ed25519 key"));
     }
-    Ok(DecodingKey::from_ed_der(public.as_bytes()))
+    let public = public.as_bytes();
+    Ok((DecodingKey::from_ed_der(public), public.to_vec()))
 }

@@ -1,9 +1,11 @@
 //! Tokens: JSON Web Tokens whose key, algorithm, expiry and id are all mandatory.
 
 use aerostream_domain::{DroneId, FleetId, UtcMicros};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{KeyRing, SigningKey};
+use super::keys::SigningKey;
+use super::ring::{Issued, KeyPrint, KeyRing, Verifier};
 use super::{Principal, Role, Scope};
 
 /// Longest token, in bytes.
@@ -52,6 +54,18 @@ pub enum TokenError {
     /// Its key is not among those configured.
     #[error("the token's `kid` names no key that is known here")]
     UnknownKey,
+    /// It names neither a key nor an issuer of ours.
+    #[error("the token's `kid` names no key and its `iss` no issuer that is known here")]
+    UnknownIssuer,
+    /// Its issuer has no such key.
+    #[error("the token's `kid` names no key of its issuer {issuer}")]
+    UnknownKeyOf { issuer: String },
+    /// The keys of its issuer are not known now.
+    #[error("the keys of the issuer {issuer} are not known: {reason}")]
+    NoKeysOf { issuer: String, reason: String },
+    /// It is for somebody else.
+    #[error("the token's `aud` does not name {audience}")]
+    WrongAudience { audience: String },
     /// Its algorithm is not that of its key, or its signature does not match.
     #[error("the token's signature is not valid for its key")]
     BadSignature,
@@ -69,12 +83,21 @@ pub enum TokenError {
     NotSigned,
 }
 
+impl TokenError {
+    /// True if nobody of good will has such a token. One that is over, or whose issuer is out of
+    /// reach, may be anybody's.
+    #[must_use]
+    pub const fn is_bad(&self) -> bool {
+        !matches!(self, Self::Expired | Self::NotYet | Self::NoKeysOf { .. })
+    }
+}
+
 /// Makes a token.
 ///
 /// # Errors
 /// The claims would be refused by [`verify`].
 pub fn issue(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
-    principal(claims)?;
+    principal(claims, KeyPrint::new("", &key.kid, &[]))?;
     jsonwebtoken::encode(&key.header(), claims, &key.key).map_err(|_| TokenError::NotSigned)
 }
 
@@ -108,10 +131,58 @@ pub fn verify(keys: &KeyRing, token: &str) -> Result<Principal, TokenError> {
         _ => TokenError::NotAToken,
     })?;
     let kid = header.kid.ok_or(TokenError::UnknownKey)?;
-    let verifier = keys.verifier(&kid).ok_or(TokenError::UnknownKey)?;
-    let data = jsonwebtoken::decode::<Claims>(token, &verifier.key, &verifier.validation)
-        .map_err(|error| refused(error.kind()))?;
-    principal(&data.claims)
+    if let Some(issued) = issuer_of(keys, token) {
+        return verify_issued(issued, &kid, token);
+    }
+    let Some(verifier) = keys.of_files(&kid) else {
+        return Err(match keys.has_issuers() {
+            true => TokenError::UnknownIssuer,
+            false => TokenError::UnknownKey,
+        });
+    };
+    let claims: Claims = decode(token, verifier)?;
+    principal(&claims, verifier.print)
+}
+
+/// The issuer that a token says that it has: only that one's keys may have signed it.
+fn issuer_of<'a>(keys: &'a KeyRing, token: &str) -> Option<&'a Issued> {
+    #[derive(Clone, Deserialize)]
+    struct Told {
+        iss: Option<String>,
+    }
+    if !keys.has_issuers() {
+        return None;
+    }
+    let told = jsonwebtoken::dangerous::insecure_decode::<Told>(token.as_bytes());
+    keys.issued_by(&told.ok()?.claims.iss?)
+}
+
+fn verify_issued(issued: &Issued, kid: &str, token: &str) -> Result<Principal, TokenError> {
+    let issuer = &issued.issuer;
+    let keys = issued
+        .keys
+        .as_ref()
+        .map_err(|reason| TokenError::NoKeysOf {
+            issuer: issuer.url.clone(),
+            reason: reason.clone(),
+        })?;
+    let verifier = keys.iter().find(|verifier| verifier.kid == kid);
+    let verifier = verifier.ok_or_else(|| TokenError::UnknownKeyOf {
+        issuer: issuer.url.clone(),
+    })?;
+    let claims: serde_json::Value = decode(token, verifier).map_err(|error| match error {
+        TokenError::WrongAudience { .. } => TokenError::WrongAudience {
+            audience: issuer.audience.clone(),
+        },
+        other => other,
+    })?;
+    principal(&issuer.translate(&claims)?, verifier.print)
+}
+
+fn decode<T: DeserializeOwned + Clone>(token: &str, verifier: &Verifier) -> Result<T, TokenError> {
+    let data = jsonwebtoken::decode::<T>(token, &verifier.key, &verifier.validation);
+    data.map(|data| data.claims)
+        .map_err(|error| refused(error.kind()))
 }
 
 fn refused(kind: &jsonwebtoken::errors::ErrorKind) -> TokenError {
@@ -119,6 +190,9 @@ fn refused(kind: &jsonwebtoken::errors::ErrorKind) -> TokenError {
     match kind {
         ErrorKind::ExpiredSignature => TokenError::Expired,
         ErrorKind::ImmatureSignature => TokenError::NotYet,
+        ErrorKind::InvalidAudience => TokenError::WrongAudience {
+            audience: String::new(),
+        },
         ErrorKind::MissingRequiredClaim(claim) => {
             TokenError::BadClaims(format!("`{claim}` must be given"))
         }
@@ -157,7 +231,7 @@ fn scope(fleets: &[String]) -> Result<Scope, TokenError> {
         .map(Scope::Fleets)
 }
 
-fn principal(claims: &Claims) -> Result<Principal, TokenError> {
+fn principal(claims: &Claims, key: KeyPrint) -> Result<Principal, TokenError> {
     check_name("sub", &claims.sub)?;
     check_name("jti", &claims.jti)?;
     let drone = match (&claims.drone, claims.role) {
@@ -189,5 +263,6 @@ fn principal(claims: &Claims) -> Result<Principal, TokenError> {
         drone,
         token_id: claims.jti.clone(),
         expires: UtcMicros(expires),
+        key,
     })
 }

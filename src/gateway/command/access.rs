@@ -26,7 +26,7 @@ impl Gateway {
     /// The caller may not, the wish is wrong or too much, or the log did not take it.
     pub async fn give(&self, principal: &Principal, wish: Wish) -> Result<CommandView, Problem> {
         let fleet = self.allow_drone(principal, Action::Command, &wish.drone)?;
-        fleet.ok_or_else(no_drone)?;
+        let fleet = fleet.ok_or_else(no_drone)?;
         let is_retired = {
             let registry = self.registry().read();
             let known = registry.drone(&wish.drone);
@@ -36,7 +36,7 @@ impl Gateway {
             let detail = "the drone is retired: nobody commands it any more";
             return Err(Problem::new(ErrorCode::Retired, detail).at("drone_id"));
         }
-        self.commands.take(principal, wish).await
+        self.commands.take(principal, (fleet, wish)).await
     }
 
     /// A command that the caller may see; with `seen` at its next change or after `wait`.
@@ -220,7 +220,12 @@ impl Gateway {
         if view.entry.is_over() {
             return Ok(view);
         }
-        let appended = self.commands.append(&view.drone, record, false).await;
+        let fleet = self
+            .registry()
+            .fleet_of(&view.drone)
+            .ok_or_else(no_command)?;
+        let about = (&fleet, &view.drone);
+        let appended = self.commands.append(about, record, false).await;
         appended.map_err(|unwritten| not_durable(id, unwritten))?;
         // The owner folds it within moments; what it is then is worth more than what it was.
         let seen = Some(view.entry.changed);

@@ -10,7 +10,7 @@ use aerostream_actors::{CommandView, EmergencySent};
 use aerostream_domain::command::{
     Answer, CommandId, CommandRecord, End, Intent, Stage, Unrecorded,
 };
-use aerostream_domain::{DroneId, Offset, ShardId};
+use aerostream_domain::{DroneId, FleetId, Offset, ShardId};
 use aerostream_log::EventLog;
 use tokio::sync::Notify;
 
@@ -19,6 +19,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::ingest::unavailable;
 use crate::gateway::limit::RETRY_AFTER;
 use crate::gateway::ports::Drones;
+use crate::origin;
 
 /// First and longest wait between two attempts to write one into the journal.
 const WRITE_AGAIN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
@@ -74,7 +75,7 @@ impl Emergencies {
         self: &Arc<Self>,
         drones: &dyn Drones,
         (log, shard): (&Arc<dyn EventLog>, ShardId),
-        (drone, intent): (DroneId, Intent),
+        (fleet, drone, intent): (FleetId, DroneId, Intent),
         wait: Duration,
     ) -> Result<CommandView, Problem> {
         let id = intent.id;
@@ -105,7 +106,7 @@ impl Emergencies {
         }
         let _ = tokio::time::timeout(wait, self.until_answered(id)).await;
         let view = self.view(id);
-        self.write_later(Arc::clone(log), shard, id);
+        self.write_later(Arc::clone(log), (fleet, shard), id);
         view.ok_or_else(super::no_command)
     }
 
@@ -137,16 +138,21 @@ impl Emergencies {
     }
 
     /// A gateway's record needs no reign, so that it can be written whoever owns the drone then.
-    fn write_later(self: &Arc<Self>, log: Arc<dyn EventLog>, shard: ShardId, id: CommandId) {
+    fn write_later(
+        self: &Arc<Self>,
+        log: Arc<dyn EventLog>,
+        (fleet, shard): (FleetId, ShardId),
+        id: CommandId,
+    ) {
         let emergencies = Arc::clone(self);
-        spawn(TaskKind::Request, "emergency record", async move {
+        let write = async move {
             let mut wait = WRITE_AGAIN.0;
             loop {
                 let Some(known) = emergencies.lock().get(&id).cloned() else {
                     return;
                 };
                 let record = CommandRecord::Unrecorded(known.record);
-                let append = journal_append(&known.drone, shard, record);
+                let append = journal_append((&fleet, &known.drone), shard, record);
                 match log.append(append).await {
                     Ok(_) => break,
                     Err(error) => {
@@ -158,7 +164,9 @@ impl Emergencies {
                 wait = (wait * 2).min(WRITE_AGAIN.1);
             }
             emergencies.lock().remove(&id);
-        });
+        };
+        let write = origin::within(origin::current(), write);
+        spawn(TaskKind::Request, "emergency record", write);
     }
 }
 

@@ -18,7 +18,7 @@ use super::stream::until_expiry;
 use super::{Stopping, caller};
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Caller;
-use crate::gateway::limit::RETRY_AFTER;
+use crate::gateway::limit::{Place, RETRY_AFTER};
 use crate::gateway::state::Gateway;
 use crate::gateway::summary::{Asked, Asking};
 use crate::registry::Position;
@@ -71,7 +71,7 @@ impl AggregatorService for Aggregator {
         &self,
         request: Request<v1::SummaryRequest>,
     ) -> Result<Response<v1::FleetSummary>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let caller = caller(&self.gateway, request.metadata()).await?;
         let mut permit = self.gateway.permit(&caller);
         permit.enter().map_err(to_status)?;
         let asked = self.asked(&caller, request.into_inner());
@@ -83,7 +83,7 @@ impl AggregatorService for Aggregator {
         &self,
         request: Request<v1::WatchSummaryRequest>,
     ) -> Result<Response<Updates>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let caller = caller(&self.gateway, request.metadata()).await?;
         let request = request.into_inner();
         let asked = self.asked(&caller, request.summary.unwrap_or_default());
         let asked = asked.map_err(to_status)?;
@@ -93,6 +93,7 @@ impl AggregatorService for Aggregator {
             let detail = format!("{max} streams of summaries are open, which is the limit");
             to_status(Problem::new(ErrorCode::Overloaded, detail).retry_after(RETRY_AFTER))
         })?;
+        let own = self.gateway.stream(&caller).map_err(to_status)?;
         let watching = Watching {
             registry: self.gateway.registry().position(),
             gateway: Arc::clone(&self.gateway),
@@ -101,7 +102,7 @@ impl AggregatorService for Aggregator {
             asked,
             every,
             told: None,
-            _place: place,
+            _places: (place, own),
         };
         Ok(Response::new(updates(watching)))
     }
@@ -134,7 +135,7 @@ struct Watching {
     every: Duration,
     /// What the client knows.
     told: Option<FleetSummary>,
-    _place: OwnedSemaphorePermit,
+    _places: (OwnedSemaphorePermit, Place),
 }
 
 impl Watching {

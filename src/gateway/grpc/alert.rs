@@ -123,7 +123,7 @@ impl AlertService for Alerts {
         &self,
         request: Request<v1::WatchAlertsRequest>,
     ) -> Result<Response<Frames>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let caller = caller(&self.gateway, request.metadata()).await?;
         let (filter, from) = asked(request.into_inner()).map_err(to_status)?;
         let place = self.gateway.socket(Some(&caller)).map_err(to_status)?;
         let feed = AlertFeed::open(Arc::clone(&self.gateway), caller, filter, from).await;
@@ -138,7 +138,7 @@ impl AlertService for Alerts {
         &self,
         request: Request<v1::AnswerAlertRequest>,
     ) -> Result<Response<v1::SeenAlert>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         allow(&caller.principal, Action::AnswerAlerts).map_err(to_status)?;
         let request = request.into_inner();
         let (drone, id) = place(&request).map_err(to_status)?;
@@ -154,7 +154,7 @@ impl AlertService for Alerts {
         &self,
         request: Request<v1::AnswerAlertRequest>,
     ) -> Result<Response<v1::SeenAlert>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         allow(&caller.principal, Action::AnswerAlerts).map_err(to_status)?;
         let request = request.into_inner();
         let (drone, id) = place(&request).map_err(to_status)?;
@@ -212,6 +212,7 @@ impl From<AlertFrame> for v1::AlertFrame {
             }
             AlertFrame::News(News {
                 cursor,
+                is_recorded,
                 drone,
                 fleet,
                 changes,
@@ -220,6 +221,7 @@ impl From<AlertFrame> for v1::AlertFrame {
                     drone_id: drone.to_string(),
                     fleet_id: fleet.as_ref().map(FleetId::to_string),
                     changes: changes.into_iter().map(Into::into).collect(),
+                    unrecorded: !is_recorded,
                 };
                 (cursor, Kind::News(news))
             }

@@ -12,11 +12,12 @@ use aerostream_proto::v1::command_service_server::CommandService;
 use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
 
-use super::caller;
+use super::entered;
 use super::status::to_status;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::{Action, Caller};
 use crate::gateway::command::Wish;
+use crate::gateway::limit::Place;
 use crate::gateway::state::{Gateway, allow};
 
 /// Longest wait for one change of a command that is followed.
@@ -92,6 +93,7 @@ struct Following {
     id: CommandId,
     seen: Option<aerostream_domain::UtcMicros>,
     is_over: bool,
+    _place: Place,
 }
 
 impl Following {
@@ -135,7 +137,7 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::SendCommandRequest>,
     ) -> Result<Response<v1::CommandState>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         allow(&caller.principal, Action::Command).map_err(to_status)?;
         let mut permit = self.gateway.permit(&caller);
         permit.enter().map_err(to_status)?;
@@ -148,7 +150,7 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::GetCommandRequest>,
     ) -> Result<Response<v1::CommandState>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         let mut permit = self.gateway.permit(&caller);
         permit.enter().map_err(to_status)?;
         let asked = request.into_inner();
@@ -162,7 +164,7 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::CancelCommandRequest>,
     ) -> Result<Response<v1::CommandState>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         allow(&caller.principal, Action::Command).map_err(to_status)?;
         let id = id(&request.into_inner().command_id)?;
         let view = self.gateway.cancel(&caller.principal, id).await;
@@ -173,7 +175,7 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::ConfirmCommandRequest>,
     ) -> Result<Response<v1::CommandState>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         allow(&caller.principal, Action::Command).map_err(to_status)?;
         let asked = request.into_inner();
         let id = id(&asked.command_id)?;
@@ -188,14 +190,16 @@ impl CommandService for Commands {
         &self,
         request: Request<v1::GetCommandRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let caller = caller(&self.gateway, request.metadata())?;
+        let (caller, _permit) = entered(&self.gateway, request.metadata()).await?;
         let id = id(&request.into_inner().command_id)?;
         // Whoever may not see it is told so before the stream begins.
         let now = (None, Duration::ZERO);
         let view = self.gateway.command(&caller.principal, id, now).await;
         view.map_err(to_status)?;
+        let place = self.gateway.stream(&caller).map_err(to_status)?;
         let following = Following {
             gateway: Arc::clone(&self.gateway),
+            _place: place,
             caller,
             id,
             seen: None,

@@ -20,6 +20,7 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::auth::Caller;
 use crate::gateway::command::downlink::{Downlink, read_answer};
 use crate::gateway::ingest::{BatchOutcome, Fate, Incoming};
+use crate::gateway::limit::Place;
 use crate::gateway::metrics::{self, Door};
 use crate::gateway::state::Gateway;
 use crate::registry::Position;
@@ -30,7 +31,7 @@ pub(super) type Replies = Pin<Box<dyn Stream<Item = Result<v1::StreamReply, Stat
 /// Answers a stream until its sender ends it, or its token does.
 pub(super) fn replies(
     gateway: Arc<Gateway>,
-    caller: Arc<Caller>,
+    (caller, place): (Arc<Caller>, Place),
     requests: Streaming<v1::StreamRequest>,
 ) -> Replies {
     metrics::stream_opened();
@@ -42,6 +43,7 @@ pub(super) fn replies(
         requests,
         gateway,
         caller,
+        _place: place,
         sending: true,
     };
     let next = async |session: Option<Session>| {
@@ -65,6 +67,7 @@ pub(super) fn replies(
 struct Session {
     gateway: Arc<Gateway>,
     caller: Arc<Caller>,
+    _place: Place,
     requests: Streaming<v1::StreamRequest>,
     under_way: FuturesUnordered<BoxFuture<'static, BatchOutcome>>,
     /// What drones said of commands, on its way into the journal.

@@ -2,6 +2,7 @@
 //! what is told here, and the schemas come from the types that are read and written.
 
 pub mod alerts;
+pub mod audit;
 pub mod commands;
 pub mod dead_letters;
 pub mod doc;
@@ -126,6 +127,7 @@ fn tags() -> Vec<utoipa::openapi::Tag> {
         ("rules", "What raises alerts, and fences"),
         ("tokens", "Ending tokens"),
         ("dead-letters", "What was refused, and sending it again"),
+        ("audit", "Who did what"),
         (
             "probes",
             "Without a token: nothing here names a drone or a fleet",

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
 use super::{
-    alerts, commands as given, dead_letters, fences, probe, read, registry, rules, summary,
+    alerts, audit, commands as given, dead_letters, fences, probe, read, registry, rules, summary,
     telemetry,
 };
 use crate::gateway::{graphql, ws};
@@ -150,6 +150,7 @@ fn letters() -> Vec<Route> {
         Route::get(LETTERS, dead_letters::list, about::dead_letters::list),
         Route::get(ONE, dead_letters::show, about::dead_letters::show),
         Route::post(REPLAY, dead_letters::replay, about::dead_letters::replay),
+        Route::get("/api/v1/audit", audit::list, about::audit::list),
     ]
 }
 

@@ -155,6 +155,8 @@ pub enum AlertDown {
     /// What one record of the journal changed.
     Alerts {
         cursor: String,
+        /// False while the event log is down: what would be so if it took the newest samples.
+        recorded: bool,
         drone_id: String,
         fleet_id: Option<String>,
         changes: Vec<ChangeReply>,
@@ -224,6 +226,7 @@ impl From<AlertFrame> for AlertDown {
             },
             AlertFrame::News(News {
                 cursor,
+                is_recorded,
                 drone,
                 fleet,
                 changes,
@@ -237,6 +240,7 @@ impl From<AlertFrame> for AlertDown {
                 };
                 Self::Alerts {
                     cursor,
+                    recorded: is_recorded,
                     changes: changes.into_iter().map(change).collect(),
                     drone_id: drone.to_string(),
                     fleet_id: fleet.as_ref().map(FleetId::to_string),

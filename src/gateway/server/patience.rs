@@ -28,6 +28,11 @@ impl Patient {
         }
     }
 
+    /// The connection itself.
+    pub(super) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     fn judge<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -193,6 +193,7 @@ fn callers_are_remembered_within_bounds_until_revoked_or_expired() {
     let auth = AuthConfig {
         keys: vec![config],
         cache_entries_max: 8,
+        ..AuthConfig::default()
     };
     let auth = Authenticator::new(&auth, LimitConfig::default()).unwrap();
     let now = clock::utc_now();

@@ -58,7 +58,7 @@ pub fn with_token<T>(token: &str, message: T) -> Request<T> {
     request
 }
 
-fn batch(drone: &str, batch_id: u64, latitude_deg: f64) -> v1::Batch {
+pub fn batch(drone: &str, batch_id: u64, latitude_deg: f64) -> v1::Batch {
     let position = v1::Position {
         latitude_deg: Some(latitude_deg),
         longitude_deg: Some(8.0),

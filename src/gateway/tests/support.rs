@@ -26,8 +26,8 @@ use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
 use crate::gateway::ports::{
-    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError, PastSample,
-    Steps, Summary,
+    AlertQuestion, AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError,
+    HistoryRequest, PastAlertsError, PastSample, Steps, Summary,
 };
 use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
@@ -71,6 +71,10 @@ impl History for NoPast {
 
     async fn alert(&self, _: &DroneId, _: AlertId) -> Result<Option<Alert>, PastAlertsError> {
         Ok(None)
+    }
+
+    async fn audit(&self, _: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError> {
+        Ok(Vec::new())
     }
 }
 

@@ -4,7 +4,7 @@ mod alerts;
 mod commands;
 mod feed;
 mod fleet;
-mod graphql;
+pub mod graphql;
 mod holes;
 mod ingest;
 mod resume;

@@ -34,6 +34,7 @@ use crate::gateway::http::problem::Refusal;
 use crate::gateway::limit::{Place, SocketPlace};
 use crate::gateway::server::Upgraded;
 use crate::gateway::state::Gateway;
+use crate::origin;
 
 /// The subprotocol that is spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -127,6 +128,7 @@ async fn introduced(
     let authorization = payload.as_ref().and_then(message::authorization);
     let caller = gateway
         .caller(authorization)
+        .await
         .map_err(|problem| forbidden(&problem))?;
     let known = gateway
         .socket(Some(&caller))
@@ -256,6 +258,7 @@ impl Connection {
                 }
             }
         };
+        let task = origin::within(origin::current(), task);
         let task = spawn(TaskKind::Request, "graphql operation", task);
         self.running.insert(id, Running { task });
         Ok(())

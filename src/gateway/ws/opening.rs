@@ -22,6 +22,7 @@ use crate::gateway::http::problem::Refusal;
 use crate::gateway::limit::{RETRY_AFTER, SocketPlace};
 use crate::gateway::server::Upgraded;
 use crate::gateway::state::Gateway;
+use crate::origin;
 
 /// The subprotocol that is spoken.
 const PROTOCOL: &str = "aerostream.v1";
@@ -66,10 +67,10 @@ impl FromRequestParts<Arc<Gateway>> for Opening {
         parts: &mut Parts,
         gateway: &Arc<Gateway>,
     ) -> Result<Self, Refusal> {
-        let authorization = authorization(&parts.headers);
-        let caller = authorization
-            .map(|authorization| gateway.caller(Some(&authorization)))
-            .transpose()?;
+        let caller = match authorization(&parts.headers) {
+            Some(authorization) => Some(gateway.caller(Some(&authorization)).await?),
+            None => None,
+        };
         let upgrade = WebSocketUpgrade::from_request_parts(parts, gateway).await;
         let upgrade = upgrade.map_err(|error| not_one(&error))?;
         let held = Extension::<Upgraded>::from_request_parts(parts, gateway).await;
@@ -174,9 +175,11 @@ impl Opening {
             };
             session(arrival, socket).await;
         };
+        let origin = origin::current();
         upgrade.on_upgrade(async move |stream| {
             // A panic inside is told under this name.
-            let _ = spawn(TaskKind::Request, kind, run(stream)).await;
+            let run = origin::within(origin, run(stream));
+            let _ = spawn(TaskKind::Request, kind, run).await;
         })
     }
 }
@@ -210,7 +213,7 @@ async fn introduced(
     };
     let introduction: Introduction =
         input::json(text.as_bytes()).map_err(|problem| no_introduction(&problem.detail))?;
-    let caller = gateway.caller(Some(&introduction.authorization))?;
+    let caller = gateway.caller(Some(&introduction.authorization)).await?;
     let known = gateway.socket(Some(&caller))?;
     drop(place);
     Ok((caller, known))

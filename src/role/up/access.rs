@@ -95,10 +95,14 @@ impl Access {
     /// Tells people where everything is.
     pub fn announce(&self, http: SocketAddr) {
         let directory = self.directory.display();
-        eprintln!("\n  REST     http://{http}/api/v1/drones");
+        let url = match self.gateway.tls.certificate {
+            Some(_) => format!("https://{http}"),
+            None => format!("http://{http}"),
+        };
+        eprintln!("\n  REST     {url}/api/v1/drones");
         eprintln!("  tokens   {directory}/viewer, relay, operator, admin");
         eprintln!("  try      curl -H \"Authorization: Bearer $(cat {directory}/viewer)\" \\");
-        eprintln!("             http://{http}/api/v1/drones?limit=3\n");
+        eprintln!("             {url}/api/v1/drones?limit=3\n");
     }
 }
 

@@ -28,7 +28,7 @@ pub async fn wait(log: &dyn EventLog, status: &watch::Receiver<Status>) {
 
 async fn all_stored(log: &dyn EventLog, status: &watch::Receiver<Status>) -> bool {
     let status = status.borrow().clone();
-    for topic in [Topic::Telemetry, Topic::Journal] {
+    for topic in [Topic::Telemetry, Topic::Journal, Topic::Registry] {
         let Some(partitions) = status.partitions.get(topic.suffix()) else {
             return false;
         };

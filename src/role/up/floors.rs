@@ -65,7 +65,7 @@ fn raise_registry(log: &EmbeddedLog, registry: &Registry) {
 }
 
 fn raise_worker(log: &EmbeddedLog, status: &Status) {
-    for topic in [Topic::Telemetry, Topic::Journal] {
+    for topic in [Topic::Telemetry, Topic::Journal, Topic::Registry] {
         for (partition, progress) in status.partitions.get(topic.suffix()).into_iter().flatten() {
             let (partition, next) = (Partition(*partition), Offset(progress.next));
             log.set_retention_floor(FloorHolder::Worker, topic, partition, next);

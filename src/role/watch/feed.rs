@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use futures::StreamExt;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::http::Response;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::super::client::Door;
+use super::super::wire::{Stream, connect};
 
 /// How long nothing may come, not even a heartbeat, before the connection counts as dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -29,8 +28,6 @@ const PASSING: [&str; 5] = [
     "deadline_passed",
     "internal",
 ];
-
-type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The feed of a drone or of alerts.
 pub struct Feed<'a> {
@@ -154,13 +151,14 @@ async fn open(door: &Door, path: &str, cursor: Option<&str>) -> Result<Stream, B
         retry_after: None,
     })?;
     let url = request.uri().to_string();
-    let opening = tokio::time::timeout(SILENCE_MAX, connect_async(request)).await;
+    let trust = door.trust();
+    let opening = tokio::time::timeout(SILENCE_MAX, connect(request, &trust)).await;
     let opened = match opening {
         Ok(opened) => opened,
         Err(_) => return Err(passing(anyhow!("{url} did not answer"))),
     };
     match opened {
-        Ok((stream, _)) => Ok(stream),
+        Ok(stream) => Ok(stream),
         Err(Error::Http(answer)) => Err(refused(&url, &answer)),
         Err(error) => Err(passing(
             anyhow!(error).context(format!("could not open {url}")),

@@ -152,7 +152,11 @@ impl System {
 
 /// A client that no proxy setting of the machine leads astray.
 pub fn client() -> reqwest::Client {
-    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX);
+    let tls = aerostream_tls::Trust::Machine
+        .client()
+        .expect("TLS can be set up");
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls);
+    let client = client.no_proxy().timeout(ANSWER_MAX);
     client.build().expect("a client without special wishes")
 }
 

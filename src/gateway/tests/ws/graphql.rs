@@ -12,12 +12,12 @@ use crate::gateway::auth::Role;
 use crate::gateway::tests::server::{Served, serve_http};
 use crate::gateway::tests::support::{PATIENCE, by, now_us};
 
-struct Graphql {
+pub struct Graphql {
     stream: WebSocketStream<TcpStream>,
 }
 
 impl Graphql {
-    async fn open(served: &Served) -> Self {
+    pub async fn open(served: &Served) -> Self {
         let stream = TcpStream::connect(served.address).await.unwrap();
         let url = format!("ws://{}/graphql/ws", served.address);
         let mut request = url.into_client_request().unwrap();
@@ -41,18 +41,18 @@ impl Graphql {
         client
     }
 
-    async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         let message = Message::text(message.to_string());
         self.stream.send(message).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
     }
 
-    async fn message(&mut self) -> Message {
+    pub async fn message(&mut self) -> Message {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.stream.next()).await;
             match next.expect("the server says something").unwrap().unwrap() {
@@ -62,7 +62,7 @@ impl Graphql {
         }
     }
 
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
