@@ -11,6 +11,7 @@ export CARGO_FLAGS
 # Of `make up`.
 DRONES ?= 500
 RATE ?= 2
+SCENARIO ?= default
 LOG ?= embedded
 # Of `make fuzz`: generated inputs per property.
 CASES ?= 20000
@@ -29,11 +30,11 @@ help: ## lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r target what; do printf '  %-18s %s\n' "$$target" "$$what"; done
 
-up: ## runs everything on this machine: make up DRONES=5000 RATE=10 LOG=kafka
+up: ## runs everything on this machine: make up DRONES=5000 RATE=10 LOG=kafka SCENARIO=low-battery
 	@scripts/setup.sh run
 	@scripts/graphiql.sh
 	@cargo build $(CARGO_FLAGS) --bin aerostream
-	@scripts/up.sh $(TARGET_DIR)/release/aerostream $(LOG) --drones $(DRONES) --rate $(RATE)
+	@scripts/up.sh $(TARGET_DIR)/release/aerostream $(LOG) --drones $(DRONES) --rate $(RATE) --scenario $(SCENARIO)
 
 build: ## builds the binary
 	@scripts/setup.sh run

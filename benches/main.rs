@@ -6,6 +6,7 @@
 //! ```
 
 mod aggregate;
+mod alert;
 mod command;
 mod end_to_end;
 mod feed;
@@ -37,13 +38,14 @@ use tokio::runtime::Runtime;
 #[global_allocator]
 static ALLOCATOR: allocated::Counting = allocated::Counting;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "memory",
     "history",
     "end_to_end",
     "rest",
     "aggregate",
     "feed",
+    "alert",
     "fleet_feed",
     "command",
     "graphql",
@@ -89,6 +91,7 @@ fn run(name: &str) -> anyhow::Result<()> {
             "history" => history::run().await,
             "end_to_end" => end_to_end::run().await,
             "feed" => feed::run().await,
+            "alert" => alert::run().await,
             "fleet_feed" => fleet_feed::run().await,
             "command" => command::run().await,
             "graphql" => graphql::run().await,

@@ -10,6 +10,7 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "alert",
+        "alerts",
         "command",
         "telemetry",
         "event",

@@ -1,6 +1,7 @@
 //! The doors: they tell who is calling, refuse what is too much or wrong, and route to the actors.
 //! A gateway holds no state that another one would miss.
 
+pub mod alert;
 pub mod auth;
 pub mod command;
 pub mod dead_letter;

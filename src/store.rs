@@ -3,6 +3,7 @@
 //! Speaks the domain's types only. Nothing here knows the wire or the event log; a position in the
 //! log is a [`Source`] topic, a partition number and an offset.
 
+pub mod alert;
 pub mod command;
 pub mod history;
 pub mod journal;

@@ -8,6 +8,7 @@ pub mod journal_writer;
 pub mod status;
 pub mod telemetry_writer;
 
+mod alerts;
 mod commands;
 mod dead_letter;
 mod intake;

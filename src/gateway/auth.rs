@@ -60,7 +60,7 @@ impl Role {
             Action::SendTelemetry => matches!(self, Self::Drone | Self::Relay),
             Action::ReadDrone => !matches!(self, Self::Relay),
             Action::ReadFleet => matches!(self, Self::Viewer | Self::Operator | Self::Admin),
-            Action::Command => matches!(self, Self::Operator),
+            Action::Command | Action::AnswerAlerts => matches!(self, Self::Operator),
             Action::ChangeRegistry | Action::HandleDeadLetters => matches!(self, Self::Admin),
         }
     }
@@ -94,6 +94,8 @@ pub enum Action {
     ReadFleet,
     /// Give commands to a drone, take them back, confirm them.
     Command,
+    /// Acknowledge alerts and comment on them.
+    AnswerAlerts,
     /// Create and change fleets, enrol and retire drones, revoke tokens.
     ChangeRegistry,
     /// Read dead letters, and send them again.

@@ -17,7 +17,7 @@ use aerostream_domain::command::{
     Answer, Command, CommandId, CommandRecord, Entry, Intent, is_dangerous,
 };
 use aerostream_domain::drone::live::LiveState;
-use aerostream_domain::{Cause, DroneId, JournalEntry, JournalKind, Offset, UtcMicros};
+use aerostream_domain::{Cause, DroneId, JournalEntry, JournalKind, Offset, ShardId, UtcMicros};
 use aerostream_log::{Append, AppendError, EventLog, Topic};
 use aerostream_proto::v1;
 use bytes::Bytes;
@@ -283,20 +283,22 @@ impl Commands {
     }
 }
 
+/// A journal record of a gateway about a command.
+fn journal_append(drone: &DroneId, shard: ShardId, record: CommandRecord) -> Append {
+    let kind = JournalKind::Command {
+        drone: drone.clone(),
+        record: Box::new(record),
+    };
+    intent_append(drone, shard, kind)
+}
+
 /// A journal record of a gateway.
-fn journal_append(
-    drone: &DroneId,
-    shard: aerostream_domain::ShardId,
-    record: CommandRecord,
-) -> Append {
+pub(super) fn intent_append(drone: &DroneId, shard: ShardId, kind: JournalKind) -> Append {
     let entry = JournalEntry {
         epoch: None,
         at: clock::utc_now(),
         cause: Cause::default(),
-        kind: JournalKind::Command {
-            drone: drone.clone(),
-            record: Box::new(record),
-        },
+        kind,
     };
     Append {
         topic: Topic::Journal,

@@ -7,6 +7,7 @@
 //!
 //! The schema may be asked for by whoever has a token; it is in `docs/schema.graphql` anyway.
 
+mod alert;
 mod command;
 pub mod config;
 mod cost;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `aerostream.v1.TelemetryService` | drone, relay | samples in |
 //! | `aerostream.v1.CommandService` | operator; readers to read | commands to drones |
+//! | `aerostream.v1.AlertService` | readers; operator to answer | alerts as they happen |
 //! | `aerostream.v1.AggregatorService` | viewer, operator, admin | fleets in numbers |
 //! | `grpc.health.v1.Health` | anybody | what `/readyz` says; names no drone and no fleet |
 //! | `grpc.reflection.v1.ServerReflection`, and `v1alpha` | anybody | the .proto files |
@@ -13,6 +14,7 @@
 //! as the REST door gives, as ASCII JSON, which names the field at fault and how long to wait.
 
 mod aggregator;
+mod alert;
 mod command;
 mod health;
 mod status;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 
 use aerostream_proto::v1;
 use aerostream_proto::v1::aggregator_service_server::{self, AggregatorServiceServer};
+use aerostream_proto::v1::alert_service_server::{self, AlertServiceServer};
 use aerostream_proto::v1::command_service_server::{self, CommandServiceServer};
 use aerostream_proto::v1::telemetry_service_server::{
     self, TelemetryService, TelemetryServiceServer,
@@ -39,6 +42,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_health::pb::health_server::HealthServer;
 
 use self::aggregator::Aggregator;
+use self::alert::Alerts;
 use self::command::Commands;
 use self::health::Readiness;
 use self::status::{to_status, whole_problem};
@@ -86,9 +90,10 @@ impl Stopping {
 }
 
 /// What health is told of, beside the whole.
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 4] = [
     telemetry_service_server::SERVICE_NAME,
     command_service_server::SERVICE_NAME,
+    alert_service_server::SERVICE_NAME,
     aggregator_service_server::SERVICE_NAME,
 ];
 
@@ -97,6 +102,11 @@ fn router(gateway: Arc<Gateway>, stopping: Stopping) -> Router {
     let message_bytes_max = gateway.config.grpc.message_bytes_max;
     let health = Readiness::new(Arc::clone(&gateway), stopping.clone());
     let health = HealthServer::new(health);
+    let alerts = Alerts::new(Arc::clone(&gateway), stopping.clone());
+    let alerts = AlertServiceServer::new(alerts)
+        .max_decoding_message_size(message_bytes_max)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd);
     let aggregator = Aggregator::new(Arc::clone(&gateway), stopping);
     let aggregator = AggregatorServiceServer::new(aggregator)
         .max_decoding_message_size(message_bytes_max)
@@ -122,6 +132,7 @@ fn router(gateway: Arc<Gateway>, stopping: Stopping) -> Router {
     Router::new()
         .route_service(&path_of(&telemetry), telemetry)
         .route_service(&path_of(&commands), commands)
+        .route_service(&path_of(&alerts), alerts)
         .route_service(&path_of(&aggregator), aggregator)
         .route_service(&path_of(&health), health)
         .route_service(&path_of(&described_v1), described_v1)

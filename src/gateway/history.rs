@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::command::{CommandId, Entry};
 use aerostream_domain::{DroneId, UtcMicros};
 use aerostream_proto::v1;
 use async_trait::async_trait;
 
 use super::ports::{
-    FlatRow, History, HistoryError, HistoryRequest, PastCommandError, PastSample, Steps, Summary,
+    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError,
+    PastCommandError, PastSample, Steps, Summary,
 };
+use crate::store::alert::StoredAlert;
 use crate::store::history::{Reader, Span};
 use crate::store::{self, Pool, StoreError};
 
@@ -45,6 +48,24 @@ fn failed(drone: &DroneId) -> impl FnOnce(StoreError) -> HistoryError {
         drone: drone.clone(),
         source: Box::new(source),
     }
+}
+
+impl From<StoreError> for PastAlertsError {
+    fn from(source: StoreError) -> Self {
+        Self {
+            source: Box::new(source),
+        }
+    }
+}
+
+fn decode((drone, entry): StoredAlert) -> Result<(DroneId, Alert), PastAlertsError> {
+    let read = || -> Result<Alert, Box<dyn std::error::Error + Send + Sync>> {
+        let wire: v1::Alert = aerostream_log::decode(&entry)?;
+        let alert = Alert::try_from(wire);
+        Ok(alert.map_err(|refusal| refusal.to_string())?)
+    };
+    let alert = read().map_err(|source| PastAlertsError { source })?;
+    Ok((drone, alert))
 }
 
 fn told(bytes: &[u8]) -> Result<(DroneId, Entry), String> {
@@ -102,5 +123,19 @@ impl History for StoredHistory {
 
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError> {
         self.reader.kept_from().await.map_err(failed(drone))
+    }
+
+    async fn alerts(
+        &self,
+        question: &AlertQuestion,
+    ) -> Result<Vec<(DroneId, Alert)>, PastAlertsError> {
+        let stored = self.reader.alerts(question).await?;
+        stored.into_iter().map(decode).collect()
+    }
+
+    async fn alert(&self, drone: &DroneId, id: AlertId) -> Result<Option<Alert>, PastAlertsError> {
+        let stored = self.reader.alert(drone, id).await?;
+        let decoded = stored.map(decode).transpose()?;
+        Ok(decoded.map(|(_, alert)| alert))
     }
 }

@@ -19,13 +19,16 @@
 //! | `GET /api/v1/commands/{id}`, `GET /api/v1/drones/{id}/commands` | readers | states |
 //! | `POST /api/v1/commands/{id}/cancel`, `.../confirm` | operator | takes back, confirms |
 //! | `GET /api/v1/drones/{id}/commands/next`, `.../{command}/answer` | drone, relay | fetches |
-//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
+//! | `GET /api/v1/alerts`, `GET /api/v1/drones/{id}/alerts` | readers | see [`alerts`] |
+//! | `POST /api/v1/drones/{id}/alerts/{alert}/acknowledge`, `.../comments` | operator | answers |
+//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/alerts`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
 //! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`super::graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |
 //! | `/`, `/healthz`, `/readyz`, `/metrics` | anybody | names no drone and no fleet |
 //! | `GET /api/v1/openapi.json`, `GET /api` | anybody | all of this, to read and to try |
 
+pub mod alerts;
 pub mod body;
 pub mod commands;
 pub mod dead_letters;

@@ -1,5 +1,6 @@
 //! JSON of the REST door: its shapes, how requests are read and how answers are written.
 
+pub mod alert;
 pub mod command;
 pub mod enums;
 pub mod fence;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aerostream_actors::{
-    CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, Known, ListPage, LiveView,
-    Moves, Room, Sessions, Submission, Subscription, Unavailable,
+    AlertBoard, CommandView, EmergencySent, FleetQuestion, Handle, IngestOutcome, Known, ListPage,
+    LiveView, Moves, Room, Sessions, Submission, Subscription, Unavailable,
 };
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::command::{Answer, CommandId, Entry, Intent, NotSentReason};
 use aerostream_domain::{
     BootId, DroneId, Epoch, FleetSummary, RecordedSample, ShardCount, ShardId, UtcMicros,
 };
 use async_trait::async_trait;
 
+pub use crate::store::alert::{AlertKey, AlertQuestion};
 pub use crate::store::fields::{FIELDS, Kind};
 pub use crate::store::history::flat::{Cell, FlatRow};
 pub use crate::store::history::summaries::{STEP_MIN_S, SUMMED, Spread, Steps, Summary};
@@ -52,6 +54,12 @@ pub trait Drones: Send + Sync + 'static {
 
     /// Reign in which a drone is owned, as is known here; `None` if it may be another's.
     fn epoch_of(&self, drone: &DroneId) -> Option<Epoch>;
+
+    /// Reigns in which the shards are owned here, in their order; `None` if they may be another's.
+    fn epochs(&self) -> Option<Vec<Epoch>>;
+
+    /// Every recorded alert of the drones.
+    fn alerts(&self) -> &AlertBoard;
 
     /// One command; `None` if its owner does not know it. With `seen`, the moment of the change
     /// that the asker knows, it is answered at the next change, at the latest after `wait`.
@@ -132,6 +140,14 @@ impl Drones for Handle {
         Handle::epoch_of(self, drone)
     }
 
+    fn epochs(&self) -> Option<Vec<Epoch>> {
+        Handle::epochs(self)
+    }
+
+    fn alerts(&self) -> &AlertBoard {
+        Handle::alerts(self)
+    }
+
     async fn command(
         &self,
         id: CommandId,
@@ -187,6 +203,13 @@ pub struct PastSample {
 #[error("the history of {drone} could not be read")]
 pub struct HistoryError {
     pub drone: DroneId,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Why the alerts of the past cannot be read now.
+#[derive(Debug, thiserror::Error)]
+#[error("the alerts of the database could not be read")]
+pub struct PastAlertsError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -261,4 +284,13 @@ pub trait History: Send + Sync + 'static {
 
     /// First moment of which retention has taken nothing yet.
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError>;
+
+    /// Alerts that were asked for, the newest first.
+    async fn alerts(
+        &self,
+        question: &AlertQuestion,
+    ) -> Result<Vec<(DroneId, Alert)>, PastAlertsError>;
+
+    /// One alert of a drone; `None` if the database does not have it.
+    async fn alert(&self, drone: &DroneId, id: AlertId) -> Result<Option<Alert>, PastAlertsError>;
 }

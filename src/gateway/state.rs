@@ -9,6 +9,7 @@ use aerostream_log::{EventLog, Partition, Topic};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use super::alert::AlertConfig;
 use super::auth::cache;
 use super::auth::{Action, AuthConfig, AuthError, Authenticator, Caller, KeyError, Principal};
 use super::command::{CommandConfig, Commands};
@@ -44,6 +45,8 @@ pub struct GatewayConfig {
     pub registry: RegistryConfig,
     /// Commands to drones.
     pub commands: CommandConfig,
+    /// Alerts.
+    pub alerts: AlertConfig,
     /// The REST door.
     pub http: HttpConfig,
     /// The gRPC door.

@@ -5,6 +5,7 @@
 )]
 
 mod aggregator;
+mod alerts;
 mod auth;
 mod bad_input;
 mod commands;

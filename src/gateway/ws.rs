@@ -3,6 +3,7 @@
 //! | path | who | what |
 //! |---|---|---|
 //! | `/ws/v1/drones/{id}?from=<cursor>` | whoever may read the drone | its feed; see `feed` |
+//! | `/ws/v1/alerts?from=<cursor>` | viewer, operator, admin | alerts; see `alerts` |
 //! | `/ws/v1/fleet` | whoever may read fleets | positions by viewport; see `fleet` |
 //! | `/graphql/ws` | whoever has a token | GraphQL with subscriptions; see `graphql` |
 //! | `/ws/v1/ingest` | drone, relay | samples in; see `ingest` |
@@ -11,6 +12,7 @@
 //! `aerostream.v1`, or in the first message: `{"authorization":"Bearer <token>"}`. It is never part
 //! of a URL. A WebSocket ends with an `error` frame that says why, then a close frame.
 
+mod alerts;
 mod cursor;
 mod feed;
 mod fleet;
@@ -92,6 +94,12 @@ pub(super) fn routes() -> Vec<Route> {
             "/ws/v1/drones/{id}",
             get(feed::open),
             "WebSocket: the feed of a drone; with `?from=<cursor>` what was missed first",
+        ),
+        Route::door(
+            Method::GET,
+            "/ws/v1/alerts",
+            get(alerts::open),
+            "WebSocket: alerts as they happen; with `?from=<cursor>` what was missed first",
         ),
         Route::door(
             Method::GET,

@@ -1,6 +1,7 @@
 //! `aerostream up`: everything in one process, with a database of its own and a simulated fleet.
 
 mod access;
+mod alerts;
 mod catch_up;
 mod floors;
 mod status;
@@ -213,11 +214,14 @@ impl Running {
         let handle = self.node.handle();
         let simulated = self.simulation.as_ref().map(Simulation::status);
         let worker = self.worker.as_ref().map(|worker| worker.status.clone());
+        let news = alerts::show(handle.clone(), stop.clone());
+        let news = spawn(TaskKind::Service, "lines of alerts", news);
         let line = status::show(handle, simulated, worker, stop.clone());
         let line = spawn(TaskKind::Service, "status line", line);
         let services = self.run_and_drain(trigger, stop);
         let (ending, result) = shutdown::run_until_drained(trigger, signals, grace, services).await;
         line.abort();
+        news.abort();
         result.transpose()?;
         Ok(ending)
     }

@@ -1,8 +1,10 @@
-//! `aerostream watch`: the fleet, or one drone, live in the terminal; a client like any other.
+//! `aerostream watch`: the fleet, one drone or the alerts, live in the terminal; a client like any
+//! other.
 //!
 //! On a terminal the picture is drawn again and again; elsewhere every change is a line. The fleet
 //! is asked for as often as the caller wishes; one drone tells by its feed.
 
+mod alerts;
 mod feed;
 mod one;
 mod screen;
@@ -39,7 +41,7 @@ const PAGE: usize = 1_000;
 pub struct Options {
     #[command(flatten)]
     door: Door,
-    /// One drone and all that it tells; without it the fleet
+    /// One drone and all that it tells, or `alerts`; without it the fleet
     drone: Option<String>,
     /// Seconds between two looks at the fleet or two pictures of one drone, 0.1 to 3600
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
@@ -47,6 +49,9 @@ pub struct Options {
     /// Only drones whose id or fleet has this in it
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
+    /// Only alerts at least as bad, such as critical
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Option<String>,
     /// What the table is sorted by
     #[arg(long, value_enum, default_value = "id")]
     sort: Order,
@@ -86,6 +91,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
 
 async fn watch(options: &Options, screen: &mut Screen) -> anyhow::Result<()> {
     match &options.drone {
+        Some(what) if what == alerts::WORD => alerts::watch(options).await,
         Some(drone) => watch_one(options, drone, screen).await,
         None => watch_fleet(options, screen).await,
     }

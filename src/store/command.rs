@@ -109,7 +109,7 @@ async fn load(
 }
 
 /// A text may have a character that Postgres does not take.
-fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
 

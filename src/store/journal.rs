@@ -2,6 +2,7 @@
 
 use aerostream_domain::{BootRecord, DroneId, Epoch, ShardId, UtcMicros};
 
+use super::alert::{self, AlertFold};
 use super::command::{self, CommandFold};
 use super::error::StoreError;
 use super::offsets::{self, Spans};
@@ -48,6 +49,7 @@ pub async fn write_run(
     writer: &mut Writer,
     run: &JournalRun,
     commands: &dyn CommandFold,
+    alerts: &dyn AlertFold,
 ) -> Result<(), StoreError> {
     let mut session = writer.session().await?;
     let connection = &mut session.connection;
@@ -55,6 +57,8 @@ pub async fn write_run(
     let refs = writer.refs.resolve(connection, &drones).await?;
     let (commanded, _) = commands.about();
     let commanded = writer.refs.resolve(connection, &commanded).await?;
+    let (alarmed, _) = alerts.about();
+    let alarmed = writer.refs.resolve(connection, &alarmed).await?;
 
     execute(connection, "BEGIN").await?;
     offsets::lock_expected(connection, writer.topic(), &run.spans).await?;
@@ -102,6 +106,7 @@ pub async fn write_run(
     .await
     .map_err(StoreError::on("store claims"))?;
     command::write(connection, commands, &commanded).await?;
+    alert::write(connection, alerts, &alarmed).await?;
     offsets::advance(connection, writer.topic(), &run.spans).await?;
     execute(connection, "COMMIT").await?;
     writer.put_back(session);

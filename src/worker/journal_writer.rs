@@ -1,10 +1,12 @@
 //! Journal records on their way into tables, by the claim rule.
 
+use aerostream_domain::alert::AlertStanding;
 use aerostream_domain::{JournalEntry, JournalKind, Offset, ShardId};
 use aerostream_log::{Append, DecodeError, EventLog, Record, decode};
 use aerostream_proto::v1;
 use async_trait::async_trait;
 
+use super::alerts::{AlertRun, AlertTold};
 use super::commands::{CommandRun, Told};
 use super::dead_letter::{self, Reason};
 use super::intake::{Kind, Newer};
@@ -24,6 +26,7 @@ pub struct Journal;
 pub struct Entries {
     rows: JournalRun,
     commands: CommandRun,
+    alerts: AlertRun,
     letters: Vec<Append>,
     records: usize,
     bytes: usize,
@@ -108,7 +111,23 @@ impl Entries {
                     });
                 }
             }
-            JournalKind::Alert { .. } => {}
+            JournalKind::Alert {
+                drone,
+                record: what,
+            } => {
+                if entry.epoch.is_none() || entry.epoch == to.claim {
+                    self.alerts.0.push(AlertTold {
+                        drone,
+                        shard: ShardId(record.partition.0),
+                        standing: AlertStanding {
+                            offset: record.offset,
+                            at: entry.at,
+                            cause: entry.cause.telemetry,
+                        },
+                        record: *what,
+                    });
+                }
+            }
         }
     }
 }
@@ -122,7 +141,7 @@ impl Store<Entries> for Journal {
         run: &mut Entries,
     ) -> Result<(Counts, u64), WriteError> {
         write_letters(log, &run.letters).await?;
-        write_run(writer, &run.rows, &run.commands).await?;
+        write_run(writer, &run.rows, &run.commands, &run.alerts).await?;
         Ok((Counts::default(), run.letters.len() as u64))
     }
 }

@@ -1,3 +1,4 @@
+mod alerts;
 mod commands;
 mod faults;
 mod sharing;

@@ -2,6 +2,7 @@
 //! One binary for all of them, so that it links once and the servers start once.
 mod support;
 
+mod alert;
 mod bad_input;
 mod chaos;
 mod command;

@@ -188,7 +188,8 @@ pub const LESSONS: &[Lesson] = &[
     ),
     lesson(
         "watch",
-        "Shows the fleet as a table, or one drone with every field, live in the terminal. \
+        "Shows the fleet as a table, one drone with every field, or alerts as they happen, live \
+         in the terminal. \
          Elsewhere every change is a line: text for the fleet, for one drone the frames of its \
          feed as JSON. The feed goes on by itself where a connection broke, and tells what is \
          missing or not recorded. Ctrl-C ends it. The caller's token comes from --token-file, \
@@ -197,6 +198,10 @@ pub const LESSONS: &[Lesson] = &[
             (
                 "The emptiest batteries first",
                 "aerostream watch --token-file var/tokens/viewer --sort battery",
+            ),
+            (
+                "Alerts that are active, then each change, from errors on",
+                "aerostream watch --token-file var/tokens/viewer --severity error alerts",
             ),
             (
                 "One drone, drawn at most four times a second",

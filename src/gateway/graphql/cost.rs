@@ -15,9 +15,11 @@ use crate::error::{ErrorCode, Problem};
 use crate::gateway::http::input::PAGE_DEFAULT;
 
 /// Fields that answer with a page of entries.
-const PAGED: [&str; 3] = ["drones", "telemetry", "fences"];
+const PAGED: [&str; 4] = ["alerts", "drones", "telemetry", "fences"];
 /// Fields that bring more than one value each, and how many they are taken for.
-const HEAVY: [(&str, u64); 9] = [
+const HEAVY: [(&str, u64); 11] = [
+    ("active", 100),
+    ("changes", 10),
     ("rules", 100),
     ("ruleFields", 60),
     ("levels", 4),

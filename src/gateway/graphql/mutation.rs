@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, MergedObject, Object};
 
+use super::alert::{self, Alert, Said};
 use super::command::{self, Command, CommandGroup, NewCommand};
 use super::problem::Answered;
 use super::rule::RuleChanges;
@@ -53,5 +54,29 @@ impl CommandWishes {
         #[graphql(desc = "The command's digest: nothing else is confirmed.")] digest: String,
     ) -> Answered<Command> {
         Some(command::confirm(Session::of(context), &id, &digest).await)
+    }
+
+    /// Says that somebody has seen an alert; the first one stays.
+    async fn acknowledge_alert(
+        &self,
+        context: &Context<'_>,
+        drone_id: ID,
+        alert_id: ID,
+        comment: Option<String>,
+    ) -> Answered<Alert> {
+        let said = (Said::Acknowledge, comment.unwrap_or_default());
+        Some(alert::answer(Session::of(context), (&drone_id, &alert_id), said).await)
+    }
+
+    /// Says something about an alert.
+    async fn comment_alert(
+        &self,
+        context: &Context<'_>,
+        drone_id: ID,
+        alert_id: ID,
+        comment: String,
+    ) -> Answered<Alert> {
+        let said = (Said::Comment, comment);
+        Some(alert::answer(Session::of(context), (&drone_id, &alert_id), said).await)
     }
 }

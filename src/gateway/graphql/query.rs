@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, MergedObject, Object};
 
+use super::alert::{self, AlertPage, AlertsFilter};
 use super::command::{self, Command};
 use super::drone::{Drone, DroneConnection, DroneFilter};
 use super::mutation::Mutation;
@@ -70,6 +71,19 @@ impl DroneQueries {
         #[graphql(desc = "The drone's id.")] drone_id: ID,
     ) -> Answered<Vec<Command>> {
         Some(command::of_drone(Session::of(context), &drone_id).await)
+    }
+
+    /// Alerts, the newest first: those that are active and the last ones that are over, without the
+    /// database; or, with `history`, `from` or `to`, all that the database has.
+    async fn alerts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Entries of the page; 100 if not said.")] first: Option<i32>,
+        #[graphql(desc = "The `nextAfter` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Which alerts; all if not said.")] filter: Option<AlertsFilter>,
+    ) -> Answered<AlertPage> {
+        let filter = filter.unwrap_or_default();
+        Some(alert::list(Session::of(context), filter, (first, after)).await)
     }
 
     /// The drones of one fleet, or of all that the caller sees, in numbers; no drone is asked.

@@ -10,6 +10,7 @@ use async_graphql::{Context, Enum, ID, SimpleObject, Subscription as Watching};
 use futures::future::BoxFuture;
 use futures::{Stream, stream};
 
+use super::alert::{self, AlertUpdate, AlertsFilter};
 use super::command::Command;
 use super::live::{self, Live};
 use super::positions::{self, FleetPositions};
@@ -98,6 +99,20 @@ impl Subscription {
         };
         let watched = positions::Watched::begin(Session::of(context), &asking)?;
         Ok(until_problem(watched, positions::Watched::next))
+    }
+
+    /// Alerts: those that are active, then every change of one; nothing is conflated.
+    async fn alert_updates(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which alerts; all if not said. It takes nothing of the past.")]
+        filter: Option<AlertsFilter>,
+        #[graphql(desc = "The `cursor` of the last update that the client has taken.")]
+        from: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = Result<AlertUpdate, Problem>> + use<>> {
+        let filter = filter.unwrap_or_default();
+        let watched = alert::Watched::begin(Session::of(context), filter, from).await?;
+        Ok(until_problem(watched, alert::Watched::next))
     }
 
     /// A command: as it is, each change, and its end.

@@ -1,6 +1,7 @@
 //! The OpenAPI document of the REST door, made from the table of its routes: each line there names
 //! what is told here, and the schemas come from the types that are read and written.
 
+pub mod alerts;
 pub mod commands;
 pub mod dead_letters;
 pub mod doc;
@@ -117,6 +118,7 @@ fn tags() -> Vec<utoipa::openapi::Tag> {
         ("telemetry", "Samples in"),
         ("drones", "Who is there, how they are, how they were"),
         ("commands", "What drones are told, and what became of it"),
+        ("alerts", "What is wrong or was, and who has seen it"),
         (
             "fleets",
             "Groups of drones, and whether drones come by themselves",

@@ -6,7 +6,8 @@ use axum::routing::{get, post};
 use super::openapi::{self as about, DOCUMENT, page};
 use super::route::Route;
 use super::{
-    commands as given, dead_letters, fences, probe, read, registry, rules, summary, telemetry,
+    alerts, commands as given, dead_letters, fences, probe, read, registry, rules, summary,
+    telemetry,
 };
 use crate::gateway::{graphql, ws};
 
@@ -16,6 +17,7 @@ pub fn routes() -> Vec<Route> {
     let groups = [
         drones(),
         commands(),
+        of_alerts(),
         fleets(),
         rules_of_fleets(),
         rules_of_drones(),
@@ -63,6 +65,21 @@ fn commands() -> Vec<Route> {
         Route::post(CONFIRM, given::confirm, about::commands::confirm),
         Route::get(NEXT, given::next, about::commands::next),
         Route::post(ANSWER, given::answer, about::commands::answer),
+    ]
+}
+
+fn of_alerts() -> Vec<Route> {
+    const ALL: &str = "/api/v1/alerts";
+    const OF_DRONE: &str = "/api/v1/drones/{id}/alerts";
+    const ONE: &str = "/api/v1/drones/{id}/alerts/{alert}";
+    const ACKNOWLEDGE: &str = "/api/v1/drones/{id}/alerts/{alert}/acknowledge";
+    const COMMENTS: &str = "/api/v1/drones/{id}/alerts/{alert}/comments";
+    vec![
+        Route::get(ALL, alerts::list, about::alerts::list),
+        Route::get(OF_DRONE, alerts::of_drone, about::alerts::of_drone),
+        Route::get(ONE, alerts::show, about::alerts::show),
+        Route::post(ACKNOWLEDGE, alerts::acknowledge, about::alerts::acknowledge),
+        Route::post(COMMENTS, alerts::comment, about::alerts::comment),
     ]
 }
 
@@ -167,6 +184,12 @@ fn doors() -> Vec<Route> {
             "/graphql",
             post(graphql::answer),
             "GraphQL: of each drone only what is asked for",
+        ),
+        Route::door(
+            Method::GET,
+            "/api/v1/alerts/stream",
+            get(alerts::stream),
+            "server-sent events: alerts as they happen, with `last-event-id` what was missed",
         ),
         Route::part("/graphql/{file}", get(graphql::file)),
     ]

@@ -21,6 +21,7 @@ const REVOKE: &str = r#"{"token_id":"abc","expires":4000000000}"#;
 const HOLD: &str = r#"{"command":"hold"}"#;
 const HOLD_ALL: &str = r#"{"drone_ids":["alpha"],"command":"hold"}"#;
 const ACCEPTED: &str = r#"{"outcome":"accepted"}"#;
+const COMMENT: &str = r#"{"comment":"seen"}"#;
 const DIGEST: &str = r#"{"digest":"0123456789abcdef"}"#;
 
 const LINES: &[Line] = &[
@@ -96,10 +97,52 @@ const LINES: &[Line] = &[
         ACCEPTED,
         [200, 200, 403, 403, 403, 401],
     ),
+    (
+        Method::GET,
+        "/api/v1/alerts",
+        "",
+        [403, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/alerts",
+        "",
+        [200, 403, 200, 200, 200, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/bravo/alerts",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::GET,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000",
+        "",
+        [404, 403, 404, 404, 404, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/acknowledge",
+        "",
+        [403, 403, 403, 404, 403, 401],
+    ),
+    (
+        Method::POST,
+        "/api/v1/drones/alpha/alerts/00000000000000000000000000000000/comments",
+        COMMENT,
+        [403, 403, 403, 404, 403, 401],
+    ),
     // Who may is told the way of a WebSocket; see `ws`.
     (
         Method::GET,
         "/ws/v1/fleet",
+        "",
+        [400, 400, 400, 400, 400, 401],
+    ),
+    (
+        Method::GET,
+        "/ws/v1/alerts",
         "",
         [400, 400, 400, 400, 400, 401],
     ),

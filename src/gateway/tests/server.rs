@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::{BootId, DroneId, Seq, UtcMicros};
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +16,8 @@ use tokio::task::JoinHandle;
 use super::support::{Fixture, PATIENCE, start_over, start_with};
 use crate::gateway::auth::Role;
 use crate::gateway::ports::{
-    Cell, FlatRow, History, HistoryError, HistoryRequest, Key, PastSample, Steps, Summary,
+    AlertQuestion, Cell, FlatRow, History, HistoryError, HistoryRequest, Key, PastAlertsError,
+    PastSample, Steps, Summary,
 };
 use crate::gateway::{GatewayConfig, grpc, http};
 
@@ -160,6 +162,14 @@ impl History for Endless {
 
     async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
         Ok(UtcMicros(0))
+    }
+
+    async fn alerts(&self, _: &AlertQuestion) -> Result<Vec<(DroneId, Alert)>, PastAlertsError> {
+        Ok(Vec::new())
+    }
+
+    async fn alert(&self, _: &DroneId, _: AlertId) -> Result<Option<Alert>, PastAlertsError> {
+        Ok(None)
     }
 }
 

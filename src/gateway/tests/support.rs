@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aerostream_actors::{Config, Handle, Hooks, Node};
 use aerostream_cluster::{NodeIdentity, claim_all};
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::{Batch, DroneId, FleetId, NodeId, ShardCount, UtcMicros};
 use aerostream_log::memory::MemoryLog;
 use aerostream_log::topic::DEAD_LETTER_PARTITIONS;
@@ -25,7 +26,8 @@ use crate::clock;
 use crate::gateway::auth::keys::generate;
 use crate::gateway::auth::{Algorithm, Claims, KeyConfig, Role, SigningKey, issue};
 use crate::gateway::ports::{
-    FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary,
+    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError, PastSample,
+    Steps, Summary,
 };
 use crate::gateway::{Behind, Gateway, GatewayConfig, ReadyCheck, http};
 use crate::registry::{
@@ -61,6 +63,14 @@ impl History for NoPast {
 
     async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
         Ok(UtcMicros(0))
+    }
+
+    async fn alerts(&self, _: &AlertQuestion) -> Result<Vec<(DroneId, Alert)>, PastAlertsError> {
+        Ok(Vec::new())
+    }
+
+    async fn alert(&self, _: &DroneId, _: AlertId) -> Result<Option<Alert>, PastAlertsError> {
+        Ok(None)
     }
 }
 

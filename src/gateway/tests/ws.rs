@@ -1,5 +1,6 @@
 //! WebSockets over real connections.
 
+mod alerts;
 mod commands;
 mod feed;
 mod fleet;

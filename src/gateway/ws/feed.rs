@@ -38,7 +38,7 @@ use crate::gateway::ingest::unavailable;
 use crate::gateway::metrics;
 
 /// Largest message of a client, in bytes: it has nothing to say but its token.
-const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// How often a feed that resumes reads the log again since live frames came faster.
 const CATCH_UPS_MAX: u32 = 5;
 /// How long a heartbeat waits to hear that nothing was missed.
@@ -316,7 +316,7 @@ impl Feed {
     }
 }
 
-fn nothing_to_say(heard: Heard) -> Result<(), End> {
+pub(super) fn nothing_to_say(heard: Heard) -> Result<(), End> {
     match heard {
         Heard::Alive => Ok(()),
         Heard::Closed => Err(End::Gone),

@@ -1,4 +1,4 @@
-//! A drone's feed as a client has it: it begins anew wherever it breaks, with its cursor.
+//! A feed as a client has it: it begins anew wherever it breaks, with its cursor.
 
 use std::io::Write;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const PASSING: [&str; 5] = [
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// One drone's feed.
+/// The feed of a drone or of alerts.
 pub struct Feed<'a> {
     door: &'a Door,
     path: String,
@@ -52,9 +52,14 @@ struct Broken {
 
 impl<'a> Feed<'a> {
     pub fn new(door: &'a Door, drone: &str) -> Self {
+        Self::of(door, path("/ws/v1/drones/", drone))
+    }
+
+    /// What is fed under this path, which may have a question mark.
+    pub fn of(door: &'a Door, path: String) -> Self {
         Self {
             door,
-            path: path("/ws/v1/drones/", drone),
+            path,
             cursor: None,
             stream: None,
             failures: 0,
@@ -141,7 +146,8 @@ const fn passing(why: anyhow::Error) -> Broken {
 }
 
 async fn open(door: &Door, path: &str, cursor: Option<&str>) -> Result<Stream, Broken> {
-    let from = cursor.map(|cursor| format!("?from={cursor}"));
+    let mark = if path.contains('?') { '&' } else { '?' };
+    let from = cursor.map(|cursor| format!("{mark}from={cursor}"));
     let path = format!("{path}{}", from.unwrap_or_default());
     let request = door.socket(&path).map_err(|why| Broken {
         why,

@@ -16,6 +16,14 @@ const BOOTS_OF_DRONES: &str = "SELECT drone_id, count(*), \
      md5(string_agg((to_jsonb(b) - 'drone_ref')::text, ',' ORDER BY boot)) \
      FROM boot AS b JOIN drone USING (drone_ref) GROUP BY drone_id ORDER BY drone_id";
 
+/// The same of alerts and of their changes.
+const ALERTS_OF_DRONES: &str = "SELECT drone_id, count(*), \
+     md5(string_agg((to_jsonb(a) - 'drone_ref')::text, ',' ORDER BY alert_id)) \
+     FROM alert AS a JOIN drone USING (drone_ref) GROUP BY drone_id ORDER BY drone_id";
+const ALERT_EVENTS_OF_DRONES: &str = "SELECT drone_id, count(*), \
+     md5(string_agg((to_jsonb(e) - 'drone_ref')::text, ',' ORDER BY shard, log_offset, place)) \
+     FROM alert_event AS e JOIN drone USING (drone_ref) GROUP BY drone_id ORDER BY drone_id";
+
 async fn contents(database: &str, query: &'static str) -> Vec<(String, i64, String)> {
     let mut connection = connect(database).await;
     let rows = connection.fetch_all(query).await.expect("an answer");
@@ -65,6 +73,13 @@ async fn the_log_stored_in_an_empty_database_gives_the_same_rows() {
     for query in [ROWS_OF_DRONES, BOOTS_OF_DRONES] {
         let one = contents(&first, query).await;
         assert!(one.len() > 30, "every drone that was heard has some");
+        crate::support::wait_until(std::time::Duration::from_secs(30), query, async || {
+            contents(&second, query).await == one
+        })
+        .await;
+    }
+    for query in [ALERTS_OF_DRONES, ALERT_EVENTS_OF_DRONES] {
+        let one = contents(&first, query).await;
         crate::support::wait_until(std::time::Duration::from_secs(30), query, async || {
             contents(&second, query).await == one
         })

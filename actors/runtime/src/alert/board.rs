@@ -164,6 +164,11 @@ impl AlertBoard {
         collect(&self.lock(), &wanted)
     }
 
+    /// Of each shard, the journal offset below which everything was folded and told.
+    pub fn positions(&self) -> Vec<Offset> {
+        self.lock().positions.clone()
+    }
+
     /// The alerts of one drone.
     pub fn of(&self, shard: ShardId, drone: &DroneId) -> Vec<Alert> {
         let inner = self.lock();

@@ -27,6 +27,14 @@ impl Handle {
         own.map(|own| own.epoch).filter(|_| self.is_owner())
     }
 
+    /// Reigns in which this process owns its shards, in their order; `None` once another one does.
+    #[must_use]
+    pub fn epochs(&self) -> Option<Vec<Epoch>> {
+        let shards = self.ownership.shards().iter();
+        let epochs = shards.map(|own| own.epoch).collect();
+        Some(epochs).filter(|_| self.is_owner())
+    }
+
     /// Shards of the cluster.
     #[must_use]
     pub const fn shard_count(&self) -> ShardCount {

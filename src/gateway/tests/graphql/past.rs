@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::sample::{Content, Position, State};
 use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, TimeBasis, UtcMicros};
 use async_trait::async_trait;
@@ -12,7 +13,8 @@ use super::super::support::{start, start_over};
 use super::error;
 use crate::gateway::auth::Role;
 use crate::gateway::ports::{
-    FieldSet, FlatRow, History, HistoryError, HistoryRequest, Order, PastSample, Steps, Summary,
+    AlertQuestion, FieldSet, FlatRow, History, HistoryError, HistoryRequest, Order,
+    PastAlertsError, PastSample, Steps, Summary,
 };
 use crate::gateway::{graphql, http};
 
@@ -70,6 +72,14 @@ impl History for Past {
 
     async fn kept_from(&self, _: &DroneId) -> Result<UtcMicros, HistoryError> {
         unreachable!("GraphQL tells samples")
+    }
+
+    async fn alerts(&self, _: &AlertQuestion) -> Result<Vec<(DroneId, Alert)>, PastAlertsError> {
+        unreachable!("no alert is asked for")
+    }
+
+    async fn alert(&self, _: &DroneId, _: AlertId) -> Result<Option<Alert>, PastAlertsError> {
+        unreachable!("no alert is asked for")
     }
 }
 

@@ -364,3 +364,60 @@ async fn operations_are_limited_and_end_with_the_token() {
     assert_eq!(one.closed().await, 4403);
     assert_eq!(two.closed().await, 4403);
 }
+
+const ALERTS: &str = "subscription { alertUpdates(filter: { ruleId: \"battery\" }) {
+    kind cursor active { id } changes { what alert { id droneId severity turns
+    acknowledged { comment } } } } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_are_watched_acknowledged_and_listed() {
+    let served = serve_http(|_| {}).await;
+    let operator = served.fixture.token(Role::Operator, &["red"]);
+    let mut client = Graphql::known(&served, &operator).await;
+    client.subscribe("a", ALERTS, json!({})).await;
+    let snapshot = client.next("a").await["alertUpdates"].clone();
+    assert_eq!(
+        (&snapshot["kind"], &snapshot["active"]),
+        (&json!("SNAPSHOT"), &json!([]))
+    );
+    let sample = json!({ "seq": 1, "utc_us": now_us(),
+                         "battery": [{ "id": 0, "remaining_percent": 4 }] });
+    let low = json!({ "drone_id": "alpha", "boot": 7, "batch_id": 1, "samples": [sample] });
+    served.record(low).await;
+    let raised = client.next("a").await["alertUpdates"].clone();
+    let change = &raised["changes"][0];
+    assert_eq!(
+        (&change["what"], &change["alert"]["severity"]),
+        (&json!("raised"), &json!("emergency"))
+    );
+    let acknowledge = "mutation($id: ID!) { acknowledgeAlert(droneId: \"alpha\", alertId: $id,
+        comment: \"seen\") { isAcknowledged isActive turns } }";
+    let id = json!({ "id": change["alert"]["id"] });
+    client.subscribe("b", acknowledge, id).await;
+    // The answer and the news of it come in either order.
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let heard = client.hear().await;
+        assert_eq!(heard["payload"].get("errors"), None, "{heard}");
+        told.push(heard);
+    }
+    let of = |id: &str, kind: &str| {
+        let found = told.iter().find(|it| it["id"] == id && it["type"] == kind);
+        found.unwrap_or_else(|| panic!("{told:?}"))["payload"]["data"].clone()
+    };
+    let seen = of("b", "next")["acknowledgeAlert"].clone();
+    assert_eq!(
+        seen,
+        json!({ "isAcknowledged": true, "isActive": true, "turns": 1 })
+    );
+    let change = of("a", "next")["alertUpdates"]["changes"][0].clone();
+    assert_eq!(change["alert"]["acknowledged"]["comment"], "seen");
+    of("b", "complete");
+
+    let list = "{ alerts(first: 1, filter: { isActive: true, ruleId: \"battery\" }) {
+        nodes { id isAcknowledged } nextAfter } }";
+    client.subscribe("c", list, json!({})).await;
+    let page = client.next("c").await["alerts"].clone();
+    assert_eq!(page["nodes"][0]["isAcknowledged"], true);
+    assert_eq!(page["nextAfter"], Value::Null);
+}

@@ -1,0 +1,175 @@
+//! An alert through the real process: from a drone whose battery runs low to a WebSocket and to
+//! Postgres, over a kill -9, without a second alert.
+
+use std::time::Duration;
+
+use aerostream_simulator::Config;
+use aerostream_simulator::config::Physics;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::support::aerostream::Aerostream;
+use crate::support::{Load, Servers, System, ask, client, connect, fleet, wait_for, wait_until};
+
+/// From 17 % to 15 % takes a while.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(system: &System, query: &str) -> Option<Stream> {
+    let url = format!("ws://127.0.0.1:{}/ws/v1/alerts{query}", system.http);
+    let mut request = url.into_client_request().expect("a URL");
+    let bearer = format!("Bearer {}", system.token("viewer"));
+    let bearer = bearer.parse().expect("a header");
+    request.headers_mut().insert("authorization", bearer);
+    connect_async(request).await.ok().map(|(stream, _)| stream)
+}
+
+/// The next frame that is no heartbeat.
+async fn frame(stream: &mut Stream) -> Value {
+    loop {
+        let next = tokio::time::timeout(PATIENCE, stream.next()).await;
+        match next.expect("a frame in time") {
+            Some(Ok(Message::Text(text))) => {
+                let frame: Value = serde_json::from_str(&text).expect("JSON");
+                if frame["type"] != "heartbeat" {
+                    return frame;
+                }
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => panic!("the feed ended: {other:?}"),
+        }
+    }
+}
+
+/// The first battery alert that is told, and the cursor behind it.
+async fn battery_alert(stream: &mut Stream) -> (Value, String) {
+    loop {
+        let frame = frame(stream).await;
+        let changes = frame["changes"].as_array().into_iter().flatten();
+        let of_battery = |it: &&Value| it["alert"]["rule_id"] == "battery";
+        if let Some(change) = changes.into_iter().find(of_battery) {
+            assert_eq!(change["what"], "raised", "{change}");
+            let cursor = frame["cursor"].as_str().expect("a cursor").to_owned();
+            return (change["alert"].clone(), cursor);
+        }
+    }
+}
+
+async fn battery_alerts(system: &System) -> Vec<Value> {
+    let mut answer = system.get("/api/v1/alerts?rule_id=battery").await.json;
+    match answer["alerts"].take() {
+        Value::Array(alerts) => alerts,
+        other => panic!("no list: {other}"),
+    }
+}
+
+async fn killed_and_back(system: &System, mut up: Aerostream) -> Aerostream {
+    up.kill9();
+    system.start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
+    let servers = Servers::shared().await;
+    let database = servers.postgres().await.database().await;
+    let system = System::embedded(&servers).await.database(&database);
+    let up = system.start().await;
+    let mut stream = open(&system, "").await.expect("a feed");
+    assert_eq!(frame(&mut stream).await["type"], "snapshot");
+    let load = Load::start(
+        &system,
+        Config {
+            drones: 1,
+            rate_hz: 5.0,
+            batch: 1,
+            connections: 1,
+            physics: Physics::Integrated,
+            scenario: "low-battery".to_owned(),
+            ..fleet()
+        },
+    );
+    let (raised, cursor) = battery_alert(&mut stream).await;
+    assert_eq!(
+        (&raised["severity"], &raised["is_active"]),
+        (&json!("warning"), &json!(true))
+    );
+    let value = raised["raised"]["value"].as_f64().expect("a value");
+    assert!(value <= 15.0, "{raised}");
+
+    let (drone, id) = (
+        raised["drone_id"].as_str().unwrap(),
+        raised["alert_id"].as_str().unwrap(),
+    );
+    let path = format!("/api/v1/drones/{drone}/alerts/{id}/acknowledge");
+    let request = client()
+        .post(system.url(&path))
+        .bearer_auth(system.token("operator"))
+        .json(&json!({ "comment": "coming home" }));
+    let seen = ask(request).await;
+    assert_eq!(
+        (seen.status, &seen.json["is_acknowledged"]),
+        (200, &json!(true))
+    );
+
+    // Killed with the battery still low: what the journal has goes on.
+    let mut up = killed_and_back(&system, up).await;
+    load.acknowledged_more(10).await;
+    let alerts = battery_alerts(&system).await;
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(alerts[0]["alert_id"], id);
+    assert_eq!(alerts[0]["acknowledged"]["comment"], "coming home");
+
+    // Whoever was away is told of the acknowledgement, not of the alert again.
+    let query = format!("?from={cursor}");
+    let mut back = wait_for(PATIENCE, "a feed", async || open(&system, &query).await).await;
+    let mut missed = Vec::new();
+    loop {
+        let frame = frame(&mut back).await;
+        if frame["type"] == "resumed" {
+            break;
+        }
+        assert_eq!(frame["type"], "alerts", "{frame}");
+        let changes = frame["changes"].as_array().expect("changes").iter();
+        let of_it = changes.filter(|it| it["alert_id"] == id);
+        missed.extend(of_it.map(|it| it["what"].as_str().unwrap_or_default().to_owned()));
+    }
+    assert_eq!(
+        missed.iter().filter(|what| *what == "acknowledged").count(),
+        1,
+        "{missed:?}"
+    );
+    assert!(!missed.contains(&"raised".to_owned()), "{missed:?}");
+
+    drop(load);
+    let history = "/api/v1/alerts?rule_id=battery&history=true";
+    wait_until(PATIENCE, "the alert in Postgres", async || {
+        let stored = system.get(history).await.json;
+        stored["alerts"][0]["is_acknowledged"] == true
+    })
+    .await;
+    assert!(up.drain().success());
+    let mut connection = connect(&database).await;
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT alert_id, rule_id, acknowledged_by FROM alert WHERE rule_id = 'battery'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("rows");
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((rows[0].0.as_str(), rows[0].2.is_some()), (id, true));
+    let events: Vec<(String,)> = sqlx::query_as(
+        "SELECT what FROM alert_event WHERE alert_id = $1 AND what IN ('raised', 'acknowledged') \
+         ORDER BY log_offset",
+    )
+    .bind(id)
+    .fetch_all(&mut connection)
+    .await
+    .expect("rows");
+    let events: Vec<&str> = events.iter().map(|(what,)| what.as_str()).collect();
+    assert_eq!(events, ["raised", "acknowledged"]);
+}
