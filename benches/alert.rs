@@ -1,8 +1,8 @@
 //! Alerts: from the gateway's receipt of the raising sample to the frame at a WebSocket client,
 //! beside a bare append and read of the same kind of log.
 //!
-//! Drones fly recordings beside it. One more drone says again and again that its battery is low, and
-//! that it is full; each time its alert begins, and ends ten seconds of its own time later.
+//! Drones fly recordings beside it. One more drone says again and again that its battery is low,
+//! and that it is full; each time its alert begins, and ends ten seconds of its own time later.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@
 //! | `GET /api/v1/drones/{id}/commands/next`, `.../{command}/answer` | drone, relay | fetches |
 //! | `GET /api/v1/alerts`, `GET /api/v1/drones/{id}/alerts` | readers | see [`alerts`] |
 //! | `POST /api/v1/drones/{id}/alerts/{alert}/acknowledge`, `.../comments` | operator | answers |
-//! | `GET /ws/v1/drones/{id}`, `GET /ws/v1/alerts`, `GET /ws/v1/ingest` | see [`super::ws`] | WebSockets |
+//! | `/ws/v1/drones/{id}`, `/ws/v1/alerts`, `/ws/v1/ingest` | see [`super::ws`] | WebSockets |
 //! | `POST /graphql` | by what is asked | the same, by GraphQL; see [`super::graphql`] |
 //! | `GET /graphql` | anybody | GraphiQL |
 //! | `GET /api/v1/dead-letters`, `.../{id}`, `POST .../{id}/replay` | admin | what was refused |

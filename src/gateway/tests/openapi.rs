@@ -178,7 +178,8 @@ fn rank(method: &Method, path: &str) -> usize {
     if method == Method::DELETE {
         return 90;
     }
-    if method == Method::POST && path.ends_with("/{id}/rules") || path.ends_with("/{id}/fences") {
+    let made = ["/{id}/rules", "/{id}/fences"];
+    if method == Method::POST && made.iter().any(|made| path.ends_with(made)) {
         return 10;
     }
     if method == Method::POST {

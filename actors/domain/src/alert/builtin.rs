@@ -228,7 +228,7 @@ fn vehicle() -> Vec<Rule> {
     vec![link, gnss(), estimator, failsafe, cpu]
 }
 
-/// Fit for flight means a fix in three dimensions, enough satellites, and metres that one can trust.
+/// Fit for flight means a fix in three dimensions, enough satellites, and metres to be trusted.
 fn gnss() -> Rule {
     let any = Condition::Any;
     let all = Condition::All;

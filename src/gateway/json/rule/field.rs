@@ -81,7 +81,10 @@ pub(super) fn nearest(name: &str) -> Vec<&'static str> {
     let name: String = name.chars().take(64).collect();
     let mut names: Vec<_> = Field::all().iter().map(|known| known.name).collect();
     names.sort_by_key(|known| {
-        // A part of the name that is right counts, whatever its group is called.
+        // Whoever names a part of it means it; and the last part counts, whatever the group is.
+        if known.contains(name.as_str()) {
+            return 0;
+        }
         let last = known.rsplit('.').next().unwrap_or(known);
         distance(&name, known).min(distance(&name, last) + 2)
     });

@@ -41,7 +41,7 @@ fn check(change: impl FnOnce(&mut Value), field: &str, says: &str) {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_path() {
+fn what_is_wrong_with_a_comparison_is_told_with_its_path() {
     assert!(read(&hot(|_| {})).is_ok());
     let raise = |rule: &mut Value, condition: Value| rule["levels"][0]["raise"] = condition;
     check(
@@ -104,6 +104,10 @@ fn what_is_wrong_is_told_with_its_path() {
         "levels[0].raise",
         "at least one",
     );
+}
+
+#[test]
+fn what_is_wrong_with_the_rest_is_told_too() {
     check(
         |rule| rule["clear"]["value"] = json!(65),
         "levels[0].raise",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use aerostream_domain::alert::{Alert, AlertId};
 use aerostream_domain::sample::{Battery, Content};
 use aerostream_domain::{BootId, DroneId, RecordedSample, Seq, TimeBasis, UtcMicros};
 use async_trait::async_trait;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use super::{RULES, gusts};
 use crate::gateway::history::StoredHistory;
 use crate::gateway::ports::{
-    FlatRow, History, HistoryError, HistoryRequest, PastSample, Steps, Summary,
+    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError, PastSample,
+    Steps, Summary,
 };
 use crate::gateway::tests::support::{eventually, now_us, start_over, start_with};
 use crate::store;
@@ -89,6 +91,14 @@ impl History for Past {
 
     async fn kept_from(&self, drone: &DroneId) -> Result<UtcMicros, HistoryError> {
         self.answer(drone, UtcMicros(0))
+    }
+
+    async fn alerts(&self, _: &AlertQuestion) -> Result<Vec<(DroneId, Alert)>, PastAlertsError> {
+        Ok(Vec::new())
+    }
+
+    async fn alert(&self, _: &DroneId, _: AlertId) -> Result<Option<Alert>, PastAlertsError> {
+        Ok(None)
     }
 }
 
