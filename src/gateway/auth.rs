@@ -122,6 +122,7 @@ impl Action {
             Self::ReadDrone => "read_drone",
             Self::ReadFleet => "read_fleet",
             Self::Command => "command",
+            Self::AnswerAlerts => "answer_alerts",
             Self::ChangeRegistry => "change_registry",
             Self::HandleDeadLetters => "handle_dead_letters",
             Self::ReadAudit => "read_audit",

@@ -111,6 +111,22 @@ pub(super) fn row(
     }
 }
 
+/// (fleet, drone, subject) of a rule: one of the first two is empty.
+fn of_scope(scope: Option<v1::RuleScope>, rule: &str) -> (String, String, String) {
+    use v1::rule_scope::Scope;
+    match scope.and_then(|scope| scope.scope) {
+        Some(Scope::FleetId(fleet)) => {
+            let subject = format!("rule/fleet/{fleet}/{rule}");
+            (fleet, String::new(), subject)
+        }
+        Some(Scope::DroneId(drone)) => {
+            let subject = format!("rule/drone/{drone}/{rule}");
+            (String::new(), drone, subject)
+        }
+        None => (String::new(), String::new(), format!("rule/{rule}")),
+    }
+}
+
 /// A checkpoint changes nothing, and was nobody's wish.
 fn change(message: v1::RegistryRecord, record: &Record) -> Option<ChangeRow> {
     let is_new = message.replaces.is_none();
@@ -153,6 +169,28 @@ fn change(message: v1::RegistryRecord, record: &Record) -> Option<ChangeRow> {
                 subject,
                 revocation.reason,
             )
+        }
+        Entity::Rule(entry) => {
+            let id = entry.rule.map(|rule| rule.rule_id).unwrap_or_default();
+            let (fleet, drone, subject) = of_scope(entry.scope, &id);
+            let action = if is_new { "create_rule" } else { "change_rule" };
+            (action, fleet, drone, subject, String::new())
+        }
+        Entity::RuleRemoval(removal) => {
+            let (fleet, drone, subject) = of_scope(removal.scope, &removal.rule_id);
+            ("delete_rule", fleet, drone, subject, String::new())
+        }
+        Entity::Fence(entry) => {
+            let id = entry.fence.map(|fence| fence.fence_id).unwrap_or_default();
+            let subject = format!("fence/{}/{id}", entry.fleet_id);
+            let action = if is_new { "create_fence" } else { "change_fence" };
+            let detail = entry.drone_ids.join(" ");
+            (action, entry.fleet_id, String::new(), subject, detail)
+        }
+        Entity::FenceRemoval(removal) => {
+            let subject = format!("fence/{}/{}", removal.fleet_id, removal.fence_id);
+            let fleet = removal.fleet_id;
+            ("delete_fence", fleet, String::new(), subject, String::new())
         }
         Entity::Checkpoint(_) => return None,
     };

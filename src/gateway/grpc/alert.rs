@@ -13,7 +13,7 @@ use futures::{Stream, stream};
 use tonic::{Request, Response, Status};
 
 use super::status::to_status;
-use super::{Stopping, caller};
+use super::{Stopping, caller, entered};
 use crate::clock;
 use crate::error::{ErrorCode, Problem};
 use crate::gateway::alert::cursor::AlertCursor;

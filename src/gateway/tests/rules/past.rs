@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{RULES, gusts};
 use crate::gateway::history::StoredHistory;
 use crate::gateway::ports::{
-    AlertQuestion, FlatRow, History, HistoryError, HistoryRequest, PastAlertsError, PastSample,
-    Steps, Summary,
+    AlertQuestion, AuditError, AuditQuestion, AuditRow, FlatRow, History, HistoryError,
+    HistoryRequest, PastAlertsError, PastSample, Steps, Summary,
 };
 use crate::gateway::tests::support::{eventually, now_us, start_over, start_with};
 use crate::store;
@@ -62,6 +62,10 @@ impl Past {
 
 #[async_trait]
 impl History for Past {
+    async fn audit(&self, _: &AuditQuestion) -> Result<Vec<AuditRow>, AuditError> {
+        unreachable!("no audit is asked for")
+    }
+
     async fn knows(&self, drone: &DroneId) -> Result<bool, HistoryError> {
         self.answer(drone, true)
     }
