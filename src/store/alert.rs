@@ -9,6 +9,7 @@ use aerostream_domain::{DroneId, Offset, ShardId, UtcMicros};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::audit::{self, AuditRow};
 use super::command::storable;
 use super::error::StoreError;
 
@@ -47,6 +48,8 @@ pub struct FoldedAlerts {
     /// Alerts that changed, as they are behind the run.
     pub rows: Vec<AlertRow>,
     pub events: Vec<AlertEvent>,
+    /// What people said, as the audit tells it.
+    pub audit: Vec<AuditRow>,
 }
 
 /// An alert's drone and the fold's own state, as they are stored.
@@ -86,7 +89,8 @@ pub(super) async fn write(
     write_rows(connection, &folded.rows, row_refs?).await?;
     let events = folded.events.iter();
     let event_refs: Result<Vec<_>, _> = events.map(|event| of(&event.drone)).collect();
-    write_events(connection, &folded.events, event_refs?).await
+    write_events(connection, &folded.events, event_refs?).await?;
+    audit::write(connection, &folded.audit).await
 }
 
 async fn load(

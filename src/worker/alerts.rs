@@ -11,7 +11,10 @@ use aerostream_domain::alert::{
 use aerostream_domain::{DroneId, ShardId};
 use aerostream_proto::v1;
 
+use super::audit::{About, row as row_of_audit};
+use crate::store::Source;
 use crate::store::alert::{AlertEvent, AlertFold, AlertRow, FoldedAlerts, StoredAlert};
+use crate::store::audit::{AuditPlace, AuditRow, TAKEN, WITHOUT_EFFECT};
 
 /// A journal record about alerts that counts by the claim rule.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct AlertTold {
     pub shard: ShardId,
     pub standing: AlertStanding,
     pub record: AlertRecord,
+    /// Whose wish it was; `None` on records that owners write.
+    pub origin: Option<v1::Origin>,
 }
 
 /// What a run tells of alerts, in log order within each shard.
@@ -49,7 +54,9 @@ impl AlertFold for AlertRun {
         for told in &self.0 {
             let alerts = known.entry(told.drone.clone()).or_default();
             for (place, (id, change)) in changes(&told.record).into_iter().enumerate() {
-                let Some(alert) = behind(alerts, id, (told.standing, &change)) else {
+                let behind = behind(alerts, id, (told.standing, &change));
+                folded.audit.extend(audited(told, id, behind.is_some()));
+                let Some(alert) = behind else {
                     continue;
                 };
                 folded.events.push(event(told, place, (&change, &alert)));
@@ -71,6 +78,31 @@ fn row(drone: &DroneId, alert: &Alert) -> AlertRow {
         alert: alert.clone(),
         entry: aerostream_log::encode(&v1::Alert::from(alert)).to_vec(),
     }
+}
+
+/// What somebody said of an alert, as the audit tells it.
+fn audited(told: &AlertTold, id: AlertId, counts: bool) -> Option<AuditRow> {
+    let (action, remark) = match &told.record {
+        AlertRecord::Acknowledge(remark) => ("acknowledge_alert", remark),
+        AlertRecord::Comment(remark) => ("comment_alert", remark),
+        AlertRecord::Transitions(_) => return None,
+    };
+    let place = AuditPlace {
+        at: told.standing.at,
+        topic: Source::Journal.to_string(),
+        partition: told.shard.0,
+        offset: told.standing.offset,
+    };
+    let about = About {
+        principal: remark.principal.clone(),
+        action,
+        drone: told.drone.to_string(),
+        subject: id.to_string(),
+        detail: remark.comment.clone(),
+        result: if counts { TAKEN } else { WITHOUT_EFFECT },
+    };
+    let fleet = String::new();
+    Some(row_of_audit(place, told.origin.clone(), about, fleet))
 }
 
 /// The changes of a record, one by one.

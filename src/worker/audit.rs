@@ -183,7 +183,11 @@ fn change(message: v1::RegistryRecord, record: &Record) -> Option<ChangeRow> {
         Entity::Fence(entry) => {
             let id = entry.fence.map(|fence| fence.fence_id).unwrap_or_default();
             let subject = format!("fence/{}/{id}", entry.fleet_id);
-            let action = if is_new { "create_fence" } else { "change_fence" };
+            let action = if is_new {
+                "create_fence"
+            } else {
+                "change_fence"
+            };
             let detail = entry.drone_ids.join(" ");
             (action, entry.fleet_id, String::new(), subject, detail)
         }

@@ -131,6 +131,7 @@ impl Entries {
                             cause: entry.cause.telemetry,
                         },
                         record: *what,
+                        origin,
                     });
                 }
             }

@@ -18,6 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::grpc::with_token;
 use super::server::{Served, serve_fixture};
 use super::support::{Fixture, eventually, start_with};
+use crate::gateway::GatewayConfig;
 use crate::gateway::auth::Role;
 use crate::gateway::grpc;
 use crate::gateway::tls::{PortError, TlsConfig};
@@ -161,6 +162,16 @@ async fn grpc_speaks_tls() {
     let request = with_token(&token, SummaryRequest::default());
     let refused = AggregatorServiceClient::new(plain).summary(request).await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+#[test]
+fn nobody_else_reaches_a_gateway_that_nothing_is_said_of() {
+    let config = GatewayConfig::default();
+    for address in [config.http.address, config.grpc.address] {
+        assert!(address.ip().is_loopback(), "{address}");
+        config.tls.check("here", address).unwrap();
+    }
+    assert!(config.auth.keys.is_empty(), "and no token opens it");
 }
 
 #[test]

@@ -134,3 +134,28 @@ pub fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     let write = || open()?.write_all(text.as_bytes());
     write().with_context(|| format!("could not write {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_makes_one_key_and_fresh_tokens_that_nobody_else_can_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let prepare = || Access::prepare(directory.path(), GatewayConfig::default()).unwrap();
+        let key = || fs::read(directory.path().join("signing-key.pem")).unwrap();
+        let first = prepare();
+        let made = key();
+        let second = prepare();
+        assert_eq!(key(), made, "the key stays");
+        assert_ne!(first.relay_token, second.relay_token);
+        assert_eq!(second.gateway.auth.keys.len(), 1);
+        let files = ["signing-key.pem", "tokens/relay", "tokens/viewer"];
+        for file in files.iter().chain(&["tokens/operator", "tokens/admin"]) {
+            let meta = fs::metadata(directory.path().join(file)).unwrap();
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{file}");
+        }
+    }
+}

@@ -75,6 +75,12 @@ fn message(name: &str, place: &Place) -> Vec<u8> {
             let digest = 1;
             v1::ConfirmCommandRequest { command_id, digest }.encode_to_vec()
         }
+        "seen" => v1::AnswerAlertRequest {
+            drone_id: "alpha".to_owned(),
+            alert_id: "0".repeat(32),
+            comment: "seen".to_owned(),
+        }
+        .encode_to_vec(),
         "fleet" => summary.encode_to_vec(),
         "watched fleet" => v1::WatchSummaryRequest {
             summary: Some(summary),
