@@ -221,12 +221,17 @@ pub async fn serve(
         // What a connection was upgraded to outlives it.
         while all_gone.recv().await.is_some() {}
     };
-    let drain = Duration::from_millis(config.drain_ms);
-    if tokio::time::timeout(drain, drained).await.is_err() {
-        tracing::warn!(door = protocol.door(), "connections cut off at shutdown");
-    }
-    tracing::info!(door = protocol.door(), "door closed");
+    close(protocol.door(), config.drain_ms, drained).await;
     Ok(())
+}
+
+/// Waits a while for the open requests.
+async fn close(door: &'static str, drain_ms: u64, drained: impl Future<Output = ()>) {
+    let drain = Duration::from_millis(drain_ms);
+    if tokio::time::timeout(drain, drained).await.is_err() {
+        tracing::warn!(door, "connections cut off at shutdown");
+    }
+    tracing::info!(door, "door closed");
 }
 
 /// One of the connections that may be open.

@@ -322,7 +322,8 @@ impl Gateway {
     }
 
     /// Follows the keys of tokens, in files and at issuers, and the certificate, for ever; each
-    /// value of `asked` has the files read at once. Whoever is let in by a key that goes has to go with it.
+    /// value of `asked` has the files read at once. Whoever is let in by a key that goes has to go
+    /// with it.
     pub async fn keep_keys(&self, asked: watch::Receiver<u64>) {
         let look_again = || self.registry().look_again();
         let certificate = async {

@@ -135,7 +135,34 @@ fn change(message: v1::RegistryRecord, record: &Record) -> Option<ChangeRow> {
         (_, None) => Replaces::Nothing,
         (_, Some(version)) => Replaces::Version(Offset(version)),
     };
-    let (action, fleet, drone, subject, detail) = match message.entity? {
+    let told = of_entity(message.entity?, is_new)?;
+    let (action, fleet, drone, subject, detail) = told;
+    let place = AuditPlace {
+        at: UtcMicros(message.at_us),
+        topic: Source::Registry.to_string(),
+        partition: record.partition.0,
+        offset: record.offset,
+    };
+    let about = About {
+        principal: message.principal,
+        action,
+        drone,
+        subject,
+        detail,
+        result: TAKEN,
+    };
+    Some(ChangeRow {
+        row: row(place, message.origin, about, fleet),
+        replaces,
+    })
+}
+
+/// (action, fleet, drone, subject, detail) of a change; `None` of what changes nothing.
+fn of_entity(
+    entity: Entity,
+    is_new: bool,
+) -> Option<(&'static str, String, String, String, String)> {
+    Some(match entity {
         Entity::Fleet(fleet) => {
             let detail = format!(
                 "at most {} drones, {:?}",
@@ -197,23 +224,5 @@ fn change(message: v1::RegistryRecord, record: &Record) -> Option<ChangeRow> {
             ("delete_fence", fleet, String::new(), subject, String::new())
         }
         Entity::Checkpoint(_) => return None,
-    };
-    let place = AuditPlace {
-        at: UtcMicros(message.at_us),
-        topic: Source::Registry.to_string(),
-        partition: record.partition.0,
-        offset: record.offset,
-    };
-    let about = About {
-        principal: message.principal,
-        action,
-        drone,
-        subject,
-        detail,
-        result: TAKEN,
-    };
-    Some(ChangeRow {
-        row: row(place, message.origin, about, fleet),
-        replaces,
     })
 }

@@ -125,19 +125,7 @@ async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
     assert_eq!(alerts[0]["acknowledged"]["comment"], "coming home");
 
     // Whoever was away is told of the acknowledgement, not of the alert again.
-    let query = format!("?from={cursor}");
-    let mut back = wait_for(PATIENCE, "a feed", async || open(&system, &query).await).await;
-    let mut missed = Vec::new();
-    loop {
-        let frame = frame(&mut back).await;
-        if frame["type"] == "resumed" {
-            break;
-        }
-        assert_eq!(frame["type"], "alerts", "{frame}");
-        let changes = frame["changes"].as_array().expect("changes").iter();
-        let of_it = changes.filter(|it| it["alert_id"] == id);
-        missed.extend(of_it.map(|it| it["what"].as_str().unwrap_or_default().to_owned()));
-    }
+    let missed = missed_behind(&system, &cursor, id).await;
     assert_eq!(
         missed.iter().filter(|what| *what == "acknowledged").count(),
         1,
@@ -153,7 +141,28 @@ async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
     })
     .await;
     assert!(up.drain().success());
-    let mut connection = connect(&database).await;
+    stored_once(connect(&database).await, id).await;
+}
+
+/// What happened to an alert behind a cursor.
+async fn missed_behind(system: &System, cursor: &str, id: &str) -> Vec<String> {
+    let query = format!("?from={cursor}");
+    let mut back = wait_for(PATIENCE, "a feed", async || open(system, &query).await).await;
+    let mut missed = Vec::new();
+    loop {
+        let frame = frame(&mut back).await;
+        if frame["type"] == "resumed" {
+            return missed;
+        }
+        assert_eq!(frame["type"], "alerts", "{frame}");
+        let changes = frame["changes"].as_array().expect("changes").iter();
+        let of_it = changes.filter(|it| it["alert_id"] == id);
+        missed.extend(of_it.map(|it| it["what"].as_str().unwrap_or_default().to_owned()));
+    }
+}
+
+/// The database has the one alert, once.
+async fn stored_once(mut connection: sqlx::PgConnection, id: &str) {
     let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
         "SELECT alert_id, rule_id, acknowledged_by FROM alert WHERE rule_id = 'battery'",
     )

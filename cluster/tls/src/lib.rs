@@ -30,7 +30,10 @@ pub enum TlsError {
         source: rustls::Error,
     },
     /// Certificate and key are not for each other, or not for TLS.
-    #[error("the certificate {} and the key {} cannot be used together", certificate.display(), key.display())]
+    #[error(
+        "the certificate {} and the key {} cannot be used together",
+        certificate.display(), key.display()
+    )]
     Mismatch {
         certificate: PathBuf,
         key: PathBuf,

@@ -107,12 +107,16 @@ async fn an_alert_is_told_as_it_begins_gets_worse_is_seen_and_commented() {
     );
     assert_eq!(change(&mut client).await.0, "commented");
 
-    // Whoever comes now sees it as it is; whoever comes back is told all of it, once.
-    let mut later = Client::open(&served, ALERTS, &served.viewer()).await;
+    late_comers_are_told(&served, &raised, &first).await;
+}
+
+/// Whoever comes now sees it as it is; whoever comes back is told all of it, once.
+async fn late_comers_are_told(served: &Served, raised: &Value, first: &str) {
+    let mut later = Client::open(served, ALERTS, &served.viewer()).await;
     let snapshot = later.expect("snapshot").await;
     assert_eq!(battery(&snapshot).len(), 1);
     let from = format!("{ALERTS}?from={first}");
-    let mut back = Client::open(&served, &from, &served.viewer()).await;
+    let mut back = Client::open(served, &from, &served.viewer()).await;
     for expected in ["escalated", "acknowledged", "commented"] {
         let (what, missed, _) = change(&mut back).await;
         assert_eq!(
@@ -121,8 +125,8 @@ async fn an_alert_is_told_as_it_begins_gets_worse_is_seen_and_commented() {
         );
     }
     back.expect("resumed").await;
-    says(&served, "alpha", 3, 3).await;
-    says(&served, "bravo", 1, 3).await;
+    says(served, "alpha", 3, 3).await;
+    says(served, "bravo", 1, 3).await;
     assert_eq!(
         change(&mut back).await.1["drone_id"],
         "bravo",
