@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::offsets::Source;
 
 /// Every file of migrations/, in order: (name without `.sql`, text). Append only.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "0001_create_drone",
         include_str!("../../migrations/0001_create_drone.sql"),
@@ -32,6 +32,10 @@ const FILES: [(&str, &str); 7] = [
     (
         "0006_create_command",
         include_str!("../../migrations/0006_create_command.sql"),
+    ),
+    (
+        "0007_create_alert",
+        include_str!("../../migrations/0007_create_alert.sql"),
     ),
     (
         "0008_create_audit",
