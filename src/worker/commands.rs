@@ -54,7 +54,8 @@ impl CommandFold for CommandRun {
             let what = ledger.fold(standing, &told.record);
             let counts = !matches!(what, Folded::Nothing | Folded::NoRoom(_));
             folded.events.push(event(told, counts, ledger));
-            folded.audit.extend(audited(told, counts));
+            let is_heard = counts && !is_conflict(told, ledger);
+            folded.audit.extend(audited(told, is_heard));
             if counts {
                 // A command that goes out supersedes others.
                 touched.extend(open.into_iter().chain([told.record.id()]));
@@ -156,6 +157,17 @@ fn event(told: &Told, counts: bool, ledger: &Ledger) -> CommandEvent {
         detail,
         counts,
         state: known.map_or("", |entry| entry.stage.as_str()),
+    }
+}
+
+/// True of a wish whose id another body has already: only that it came is kept.
+fn is_conflict(told: &Told, ledger: &Ledger) -> bool {
+    match &told.record {
+        CommandRecord::Intent(intent) => {
+            let known = ledger.get(intent.id);
+            known.is_some_and(|entry| entry.offset != told.offset)
+        }
+        _ => false,
     }
 }
 

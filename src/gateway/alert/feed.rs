@@ -277,7 +277,7 @@ impl AlertFeed {
             Ok(None) => {
                 let records = self.missed.take().map_or(0, |replay| {
                     self.told = replay.reached().to_vec();
-                    replay.records()
+                    replay.told()
                 });
                 metrics::feed_resumed("complete");
                 let cursor = self.cursor();

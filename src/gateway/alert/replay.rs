@@ -143,7 +143,7 @@ impl Replay {
     }
 
     /// How many records were told.
-    pub const fn records(&self) -> u64 {
+    pub const fn told(&self) -> u64 {
         self.told
     }
 

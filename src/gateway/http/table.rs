@@ -188,7 +188,7 @@ fn doors() -> Vec<Route> {
         ),
         Route::door(
             Method::GET,
-            "/api/v1/alerts/stream",
+            "/events/v1/alerts",
             get(alerts::stream),
             "server-sent events: alerts as they happen, with `last-event-id` what was missed",
         ),

@@ -81,6 +81,12 @@ async fn a_stream_of_alerts_tells_goes_on_and_takes_answers() {
     assert_eq!(wrong["field"], "from_cursor", "{wrong}");
 }
 
+fn client() -> reqwest::Client {
+    let tls = aerostream_tls::Trust::Machine.client();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls.expect("roots"));
+    client.build().expect("a client")
+}
+
 /// The next event: its type, its id and its data.
 async fn event(response: &mut reqwest::Response, rest: &mut String) -> (String, String, Value) {
     loop {
@@ -104,12 +110,9 @@ async fn event(response: &mut reqwest::Response, rest: &mut String) -> (String, 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_carry_their_cursors_and_go_on_behind_the_last_one() {
     let served = serve_http(|_| {}).await;
-    let url = format!(
-        "http://{}/api/v1/alerts/stream?rule_id=battery",
-        served.address
-    );
+    let url = format!("http://{}/events/v1/alerts?rule_id=battery", served.address);
     let ask = async |last: Option<&str>| {
-        let request = reqwest::Client::new().get(&url);
+        let request = client().get(&url);
         let mut request = request.bearer_auth(served.viewer());
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -137,7 +140,7 @@ async fn events_carry_their_cursors_and_go_on_behind_the_last_one() {
     assert_eq!(wrong.status(), 422);
     let relay = served.fixture.token(Role::Relay, &["*"]);
     for (token, status) in [(relay.as_str(), 403), ("nobody", 401)] {
-        let refused = reqwest::Client::new().get(&url).bearer_auth(token).send();
+        let refused = client().get(&url).bearer_auth(token).send();
         assert_eq!(refused.await.unwrap().status(), status);
     }
 }

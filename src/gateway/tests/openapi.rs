@@ -258,6 +258,11 @@ async fn every_example_gets_its_documented_success() {
                 assert_eq!(answer.problem().0, 422, "{url}");
                 continue;
             }
+            if path.contains("/alerts/{alert}") {
+                // No drone of the fixture has an alert.
+                assert_eq!(answer.problem().0, 404, "{url}");
+                continue;
+            }
             let told = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(
                 (200..300).contains(&answer.status),

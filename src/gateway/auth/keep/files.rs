@@ -6,9 +6,12 @@ use std::time::SystemTime;
 
 use super::super::keys::{Algorithm, AuthConfig, KeyConfig, KeyError};
 
-/// What changes when a file does: when it was written, its length, and which file it is.
+/// What changes when a file does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Stamp(Vec<(PathBuf, Option<(SystemTime, u64, u64)>)>);
+pub(in super::super) struct Stamp(Vec<(PathBuf, Option<Look>)>);
+
+/// When it was written, its length, and which file it is.
+type Look = (SystemTime, u64, u64);
 
 /// The keys of the settings and those of the directory, by their names.
 ///

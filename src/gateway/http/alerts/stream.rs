@@ -28,7 +28,7 @@ use crate::gateway::server::Upgraded;
 /// Header with the cursor of the last event that the client has taken.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// `GET /api/v1/alerts/stream`.
+/// `GET /events/v1/alerts`.
 pub async fn open(
     State(gateway): Shared,
     Known(caller): Known,

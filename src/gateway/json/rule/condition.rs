@@ -6,6 +6,7 @@ use aerostream_domain::alert::{Compare, Condition, Field, FieldKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
 
 use super::{field, wrong};
 use crate::error::Problem;
@@ -38,8 +39,15 @@ pub struct ConditionShape {
     pub op: Option<String>,
     /// A number in the field's unit, true or false, or one of the field's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = value)]
     pub value: Option<Value>,
+}
+
+/// A number, a flag or a name.
+fn value() -> Schema {
+    let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    let about = "A number in the field's unit, true or false, or one of the field's names.";
+    any.description(Some(about)).into()
 }
 
 impl ConditionShape {

@@ -1,4 +1,4 @@
-//! Every WebSocket.
+//! Every WebSocket, and every other door that holds its connection.
 
 use super::callers::Place;
 use super::table::{Findings, assert_complete, rows};
@@ -8,8 +8,9 @@ use crate::gateway::tests::ws::{Client, Token};
 
 const TABLE: &str = include_str!("socket.txt");
 
+/// True if the door cannot be asked without a connection.
 pub fn is_socket(path: &str) -> bool {
-    path.starts_with("/ws/") || path.ends_with("/ws")
+    path.starts_with("/ws/") || path.ends_with("/ws") || path.starts_with("/events/")
 }
 
 #[tokio::test]
