@@ -15,7 +15,12 @@ static UNTOLD: AtomicU64 = AtomicU64::new(0);
 /// Takes note of an attempt. Reading what is not one's own is counted only; to change it is told.
 pub fn note(principal: &Principal, action: Action) {
     metrics::forbidden(action);
-    if !matches!(action, Action::Command | Action::ChangeRegistry) {
+    let would_change = [
+        Action::Command,
+        Action::AnswerAlerts,
+        Action::ChangeRegistry,
+    ];
+    if !would_change.contains(&action) {
         return;
     }
     let now = clock::utc_now().0;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aerostream_domain::{DroneId, FleetId, Offset, UtcMicros};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, PgConnection, Row};
+use sqlx::{Arguments, FromRow, PgConnection, Row};
 
 use super::error::StoreError;
 use super::history::Reader;
@@ -57,16 +57,36 @@ pub enum Replaces {
     Version(Offset),
 }
 
-impl Replaces {
-    fn fits(self, newest: Option<Offset>) -> bool {
-        match (self, newest) {
-            // An entity that is older than the audit is taken at its word.
-            (Self::Any, _) | (_, None) => true,
-            (Self::Nothing, Some(_)) => false,
-            (Self::Version(taken), Some(newest)) => taken == newest,
+/// What is known of the newest version of an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    At(Offset),
+    Removed,
+}
+
+impl Newest {
+    fn of(action: &str, offset: Offset) -> Self {
+        if action.starts_with(REMOVAL) {
+            Self::Removed
+        } else {
+            Self::At(offset)
         }
     }
 }
+
+impl Replaces {
+    fn fits(self, newest: Option<Newest>) -> bool {
+        match (self, newest) {
+            // An entity that is older than the audit is taken at its word.
+            (Self::Any, _) | (_, None) => true,
+            (Self::Nothing, Some(newest)) => newest == Newest::Removed,
+            (Self::Version(taken), Some(newest)) => newest == Newest::At(taken),
+        }
+    }
+}
+
+/// How the actions begin behind which there is no entity any more.
+const REMOVAL: &str = "delete_";
 
 /// The result of what the fold took.
 pub const TAKEN: &str = "taken";
@@ -106,7 +126,7 @@ async fn judge(
 ) -> Result<Vec<AuditRow>, StoreError> {
     let subjects: Vec<&str> = changes.iter().map(|it| it.row.subject.as_str()).collect();
     let rows = sqlx::query(
-        "SELECT DISTINCT ON (subject) subject, log_offset FROM audit \
+        "SELECT DISTINCT ON (subject) subject, log_offset, action FROM audit \
          WHERE topic = $1 AND subject = ANY($2) AND result = $3 \
          ORDER BY subject, log_offset DESC",
     )
@@ -117,15 +137,16 @@ async fn judge(
     .await
     .map_err(StoreError::on("read versions of the registry"))?;
     let mut newest = BTreeMap::new();
-    for row in rows {
-        let read = || Ok::<(String, i64), sqlx::Error>((row.try_get(0)?, row.try_get(1)?));
-        let (subject, offset) = read().map_err(StoreError::on("read a version"))?;
-        newest.insert(subject, Offset(offset as u64));
+    for row in &rows {
+        let (subject, offset, action): (String, i64, String) =
+            FromRow::from_row(row).map_err(StoreError::on("read a version"))?;
+        newest.insert(subject, Newest::of(&action, Offset(offset as u64)));
     }
     let judged = changes.iter().map(|change| {
         let mut row = change.row.clone();
         if change.replaces.fits(newest.get(&row.subject).copied()) {
-            newest.insert(row.subject.clone(), row.place.offset);
+            let now = Newest::of(&row.action, row.place.offset);
+            newest.insert(row.subject.clone(), now);
         } else {
             STALE.clone_into(&mut row.result);
         }

@@ -137,6 +137,58 @@ async fn every_wish_and_every_change_has_one_row() {
     questions(&database.pool, &rows).await;
 }
 
+fn rule_scope() -> Option<v1::RuleScope> {
+    let scope = v1::rule_scope::Scope::FleetId("red".to_owned());
+    Some(v1::RuleScope { scope: Some(scope) })
+}
+
+fn rule() -> v1::registry_record::Entity {
+    let rule = v1::Rule {
+        rule_id: "hot".to_owned(),
+        ..v1::Rule::default()
+    };
+    v1::registry_record::Entity::Rule(v1::RuleEntry {
+        scope: rule_scope(),
+        rule: Some(rule),
+        scope_max: 10,
+    })
+}
+
+#[tokio::test]
+async fn what_was_deleted_may_be_made_again() {
+    let database = database().await;
+    let log = log();
+    let mut worker = start(&log, &database.pool, config());
+    let removal = v1::registry_record::Entity::RuleRemoval(v1::RuleRemoval {
+        scope: rule_scope(),
+        rule_id: "hot".to_owned(),
+    });
+    change(&log, None, rule()).await;
+    change(&log, None, rule()).await;
+    change(&log, Some(0), removal.clone()).await;
+    change(&log, Some(0), removal).await;
+    change(&log, None, rule()).await;
+    worker
+        .until(|status| {
+            let partitions = status.partitions.get("registry");
+            partitions.is_some_and(|partitions| partitions[&0].next == 5)
+        })
+        .await;
+    worker.stop().await;
+    let rows = audit(&database.pool, &everything()).await;
+    let mut told: Vec<_> = rows.iter().map(brief).collect();
+    told.reverse();
+    let subject = "rule/fleet/red/hot";
+    let expected = [
+        ("create_rule", subject, "taken"),
+        ("create_rule", subject, "stale"),
+        ("delete_rule", subject, "taken"),
+        ("delete_rule", subject, "stale"),
+        ("create_rule", subject, "taken"),
+    ];
+    assert_eq!(told, expected);
+}
+
 async fn questions(pool: &PgPool, rows: &[AuditRow]) {
     let red = FleetId::parse("red").expect("an id");
     let question = AuditQuestion {
