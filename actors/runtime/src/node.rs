@@ -135,7 +135,7 @@ impl Node {
             .map_err(|error| spawn_failed("the node", &error))?;
         let epochs = claims
             .iter()
-            .map(|claim| (claim.shard, Some(claim.epoch)))
+            .map(|claim| (claim.shard, claim.epoch))
             .collect();
         let follower = spawn(
             TaskKind::Service,
@@ -342,13 +342,13 @@ async fn follow_journal(
     log: Arc<dyn EventLog>,
     handle: Handle,
     positions: Vec<(Partition, Offset)>,
-    mut claimed: HashMap<ShardId, Option<Epoch>>,
+    epochs: HashMap<ShardId, Epoch>,
 ) {
     let mut next: HashMap<Partition, Offset> = positions.into_iter().collect();
-    loop {
+    while !next.is_empty() {
         match open_journal(&*log, &next).await {
             Ok(mut reader) => {
-                let error = follow(&mut *reader, &handle, &mut next, &mut claimed).await;
+                let error = follow(&mut *reader, &handle, &mut next, &epochs).await;
                 warn(&error);
             }
             Err(error) => warn(&error),
@@ -381,11 +381,14 @@ fn follow_failed(source: LogError) -> ActorsError {
     }
 }
 
+/// Brings the journal to the shards. A shard that another process claimed is followed no further:
+/// a mark of the epoch that ended never lies behind the claim, so that what the new owner wrote is
+/// read back under its own epoch.
 async fn follow(
     reader: &mut dyn Reader,
     handle: &Handle,
     next: &mut HashMap<Partition, Offset>,
-    claimed: &mut HashMap<ShardId, Option<Epoch>>,
+    epochs: &HashMap<ShardId, Epoch>,
 ) -> ActorsError {
     loop {
         let records = match reader.next(FOLLOW).await {
@@ -395,18 +398,31 @@ async fn follow(
         let mut by_shard: HashMap<ShardId, (Vec<(DroneId, JournalTold)>, Offset)> = HashMap::new();
         for record in &records {
             let shard = ShardId(record.partition.0);
+            if !next.contains_key(&record.partition) {
+                continue;
+            }
+            let own = epochs.get(&shard).copied();
+            let mut claimed = own;
+            let one = match told_in(record, &mut claimed) {
+                Ok(one) => one,
+                Err(error) => return error,
+            };
+            if claimed != own {
+                tracing::warn!(shard.id = shard.0, "another process claimed the shard");
+                next.remove(&record.partition);
+                continue;
+            }
             let after = Offset(record.offset.0 + 1);
             let (told, end) = by_shard.entry(shard).or_insert_with(|| (Vec::new(), after));
             *end = after;
-            match told_in(record, claimed.entry(shard).or_default()) {
-                Ok(one) => told.extend(one),
-                Err(error) => return error,
-            }
+            told.extend(one);
         }
         for (shard, (told, end)) in by_shard {
             post(handle, shard, &told, end);
             bring(handle, shard, told, end).await;
-            next.insert(Partition::from(shard), end);
+            if let Some(next) = next.get_mut(&Partition::from(shard)) {
+                *next = end;
+            }
         }
     }
 }

@@ -11,8 +11,9 @@ use aerostream_log::{Append, EventLog, Topic, encode};
 use aerostream_proto::v1;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::support::{Fixture, batch, config, drone, sample, start, start_on, until};
+use super::support::{Fixture, batch, config, drone, sample, start, start_on};
 use crate::clock::utc_now;
 use crate::{Dispatch, Heard, SessionLink};
 
@@ -105,10 +106,15 @@ async fn stage(fixture: &Fixture, id: CommandId) -> Option<Stage> {
 }
 
 async fn reaches(fixture: &Fixture, id: CommandId, wanted: Stage) {
-    until("the stage is reached", async || {
-        stage(fixture, id).await == Some(wanted)
-    })
-    .await;
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let now = stage(fixture, id).await;
+        if now == Some(wanted) {
+            return;
+        }
+        assert!(Instant::now() < give_up, "{now:?}, never {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The process is gone, or drained; another one takes over.
