@@ -121,6 +121,8 @@ pub struct Mission {
     low_told: bool,
     swap_due: bool,
     complete: bool,
+    /// It comes down at the end of a return, which is of the return still.
+    is_returned: bool,
     event: Option<Event>,
     ordered: Ordered,
 }
@@ -140,6 +142,7 @@ impl Mission {
             low_told: false,
             swap_due: false,
             complete: false,
+            is_returned: false,
             event: None,
             ordered: Ordered::default(),
         }
@@ -170,6 +173,12 @@ impl Mission {
         self.complete
     }
 
+    /// True on the way home and while it comes down there.
+    #[must_use]
+    pub fn is_returning(&self) -> bool {
+        self.phase == Phase::Return || self.is_returned
+    }
+
     /// The latest thing that people are told, once.
     pub fn take_event(&mut self) -> Option<Event> {
         self.event.take()
@@ -180,6 +189,7 @@ impl Mission {
     }
 
     fn enter(&mut self, phase: Phase, until_s: f64) {
+        self.is_returned &= matches!(phase, Phase::Land | Phase::Landed);
         self.phase = phase;
         self.until_s = until_s;
     }
@@ -340,6 +350,7 @@ impl Mission {
             self.target = Vec3::default();
             self.heading = facts.facing;
             self.enter(Phase::Descend, 0.0);
+            self.is_returned = true;
         }
     }
 

@@ -154,7 +154,13 @@ fn an_operator_flies_it() {
     assert!((20.0..40.0).contains(&off), "{off}");
 
     flight.obey(&Command::Return {}).unwrap();
+    until(&mut flight, 300.0, |it| it.mission.phase == Phase::Land);
+    assert!(
+        flight.mission.is_returning(),
+        "coming down is of the return"
+    );
     until(&mut flight, 300.0, |it| it.mission.phase == Phase::Idle);
+    assert!(!flight.mission.is_returning());
     assert!(flight.position().horizontal() < 5.0);
     assert!(flight.position().up <= 0.0);
 }
