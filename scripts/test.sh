@@ -49,6 +49,7 @@ count() {
 }
 
 read -r -a flags <<<"$CARGO_FLAGS"
+read -r -a test_flags <<<"${TEST_FLAGS:-}"
 if [ -t 1 ]; then
     export CARGO_TERM_COLOR=always
 fi
@@ -56,7 +57,7 @@ fi
 section "format" cargo fmt --all --check
 section "lint" cargo clippy "${flags[@]}" --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" section "docs" cargo doc "${flags[@]}" --workspace --no-deps
-section "tests" cargo test "${flags[@]}" --workspace --no-fail-fast
+section "tests" cargo test "${flags[@]}" "${test_flags[@]}" --workspace --no-fail-fast
 
 printf '\n=== sum, %d s\n' "$((SECONDS - began))"
 for name in ${broken[@]+"${broken[@]}"}; do
