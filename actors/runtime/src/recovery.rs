@@ -148,6 +148,8 @@ struct RestoringShard {
     mark: Option<(Epoch, v1::ShardMark)>,
     /// Highest claim met so far in the journal.
     claimed: Option<Epoch>,
+    /// Where another owner's newer claim ends what is read of the journal.
+    lost_at: Option<Offset>,
 }
 
 impl<'a> Restoring<'a> {
@@ -265,7 +267,9 @@ impl<'a> Restoring<'a> {
         })
         .await?;
         for (partition, end) in ends {
-            let recovered = &mut self.shard(partition).recovered;
+            let shard = self.shard(partition);
+            let end = shard.lost_at.map_or(end, |lost_at| lost_at.min(end));
+            let recovered = &mut shard.recovered;
             recovered.journal_next = end;
             for known in recovered.drones.values_mut() {
                 known.drone.settle_alerts();
@@ -278,8 +282,21 @@ impl<'a> Restoring<'a> {
         let Some(journal) = readable::<v1::JournalRecord>(record)? else {
             return Ok(());
         };
+        let own = self
+            .claims
+            .iter()
+            .find(|it| record.partition == it.shard.into());
+        let own = own.map(|claim| claim.epoch);
         let shard = self.shard(record.partition);
-        let Some((drone, told)) = told_by(record, journal, &mut shard.claimed) else {
+        if shard.lost_at.is_some() {
+            return Ok(());
+        }
+        let before = shard.claimed;
+        let told = told_by(record, journal, &mut shard.claimed);
+        if shard.claimed > before.max(own) {
+            shard.lost_at = Some(record.offset);
+        }
+        let Some((drone, told)) = told else {
             return Ok(());
         };
         if self.wanted(&drone) {

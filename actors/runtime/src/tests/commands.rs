@@ -7,13 +7,13 @@ use aerostream_domain::command::{
     Answer, Command, CommandId, CommandRecord, Intent, Outcome, Stage,
 };
 use aerostream_domain::{BootId, BootMicros, Cause, JournalEntry, JournalKind};
-use aerostream_log::{Append, EventLog, Topic, decode, encode};
+use aerostream_log::{Append, EventLog, Topic, encode};
 use aerostream_proto::v1;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::support::{Fixture, batch, claim, config, drone, sample, start, start_on};
+use super::support::{Fixture, batch, config, drone, sample, start, start_on};
 use crate::clock::utc_now;
 use crate::{Dispatch, Heard, SessionLink};
 
@@ -201,33 +201,4 @@ async fn what_a_connection_drops_spends_no_attempt() {
     let entry = view.unwrap().unwrap().entry;
     assert_eq!((entry.sends >= 2, entry.spent), (true, 1));
     fixture.node.drain(PATIENCE).await;
-}
-
-/// Else the next owner reads what the new owner wrote under the epoch that ended, as void.
-#[tokio::test]
-async fn a_mark_never_lies_behind_the_claim_of_another_owner() {
-    let fixture = start(config()).await;
-    fixture.insist(batch("alpha", 1, vec![sample(1)])).await;
-    let partition = fixture.partition("alpha");
-    claim(&fixture.log, "second").await;
-    let claimed = fixture
-        .log
-        .records(Topic::Journal, partition)
-        .last()
-        .unwrap()
-        .offset;
-    wish(&fixture).await;
-    // Some rounds of snapshots.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let Fixture { log, node, .. } = fixture;
-    node.drain(PATIENCE).await;
-    let records = log.records(Topic::State, partition);
-    let marks = records.iter().filter_map(|record| {
-        match decode::<v1::StateRecord>(&record.payload).ok()?.kind? {
-            v1::state_record::Kind::Mark(mark) => Some(mark.journal_offset),
-            v1::state_record::Kind::Drone(_) => None,
-        }
-    });
-    let furthest = marks.max().expect("a mark");
-    assert!(furthest <= claimed.0, "{furthest} is behind {claimed}");
 }
