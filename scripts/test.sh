@@ -12,16 +12,23 @@ began=$SECONDS
 passed=0
 failed=0
 broken=()
+failures=()
+
+# Tests that end actors by a panic would drown what matters in backtraces.
+export RUST_BACKTRACE=0
 
 # section NAME COMMAND...: runs one section; a section of tests counts each of its tests.
 section() {
-    local name=$1 start=$SECONDS status=0
+    local name=$1 start=$SECONDS status=0 line
     shift
     printf '\n=== %s\n    %s\n' "$name" "$*"
     "$@" 2>&1 | tee "$log" || status=$?
     count "$status"
     if [ "$status" != 0 ]; then
         broken+=("$name")
+        while read -r line; do
+            failures+=("$line")
+        done < <(grep -aE '^test .* FAILED$|^thread .* panicked at' -A2 "$log" | tail -n 60)
     fi
     printf -- '--- %s: %s in %d s\n' "$name" "$(verdict "$status")" "$((SECONDS - start))"
 }
@@ -60,6 +67,9 @@ RUSTDOCFLAGS="-D warnings" section "docs" cargo doc "${flags[@]}" --workspace --
 section "tests" cargo test "${flags[@]}" "${test_flags[@]}" --workspace --no-fail-fast
 
 printf '\n=== sum, %d s\n' "$((SECONDS - began))"
+for line in ${failures[@]+"${failures[@]}"}; do
+    printf '    %.300s\n' "$line"
+done
 for name in ${broken[@]+"${broken[@]}"}; do
     printf 'failed: %s\n' "$name"
 done

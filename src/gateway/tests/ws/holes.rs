@@ -107,7 +107,9 @@ async fn a_shard_that_starts_again_leaves_nothing_out_for_those_who_watch() {
     }
     for client in &mut clients {
         let (mut told, mut resumed) = (Vec::new(), 0);
-        while told.last() != Some(&last) {
+        // Restarts in a row are one to a client that had not come to the first of them, which may
+        // be told behind all updates: these were missed.
+        while told.last() != Some(&last) || resumed == 0 {
             let frame = client.recorded().await;
             match frame["type"].as_str().unwrap() {
                 "update" => told.extend(seqs(&frame)),
@@ -116,7 +118,5 @@ async fn a_shard_that_starts_again_leaves_nothing_out_for_those_who_watch() {
             }
         }
         assert_eq!(told, (2..=last).collect::<Vec<_>>(), "in order, and once");
-        // Restarts in a row are one to a client that had not come to the first of them.
-        assert!(resumed >= 1, "a restart is told");
     }
 }
