@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gateway::GatewayConfig;
 use crate::role::NodeConfig;
-use crate::{event_log, observe, shutdown, store, worker};
+use crate::{event_log, observe, shutdown, store, webhook, worker};
 
 /// Every variable of ours begins so.
 const VARIABLES: &str = "AEROSTREAM_";
@@ -46,6 +46,8 @@ pub struct Config {
     pub actors: aerostream_actors::Config,
     /// The persistence worker.
     pub worker: worker::Config,
+    /// Services that are told of alerts.
+    pub webhooks: webhook::Config,
     /// How a process ends.
     pub shutdown: shutdown::Config,
 }

@@ -10,6 +10,7 @@ pub mod private_postgres;
 pub mod registry;
 pub mod store;
 pub mod verify;
+pub mod webhook;
 pub mod worker;
 
 pub mod clock;

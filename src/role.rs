@@ -19,6 +19,8 @@ mod client;
 mod hangup;
 mod log;
 mod node;
+mod registry;
+mod webhooks;
 mod wire;
 
 pub use node::NodeConfig;

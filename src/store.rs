@@ -15,6 +15,7 @@ pub mod rollup;
 pub mod run;
 pub mod telemetry;
 pub mod verify;
+pub mod webhook;
 pub mod writer;
 
 mod drone;

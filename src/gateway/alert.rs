@@ -11,7 +11,9 @@ pub mod list;
 mod answer;
 mod replay;
 
-use aerostream_domain::alert::{Alert, AlertId, AlertRecord, Severity, Turn};
+use aerostream_domain::alert::{
+    Alert, AlertFolded, AlertId, AlertLedger, AlertRecord, AlertStanding, Severity, Turn,
+};
 use aerostream_domain::{DroneId, FleetId, RuleId};
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +96,16 @@ impl Happened {
     }
 }
 
+/// Folds a record into what is known of its drone's alerts; false if it changes nothing. What is
+/// said of an alert that is not known here counts: it was raised before the ledger began.
+pub fn counts(ledger: &mut AlertLedger, standing: AlertStanding, record: &AlertRecord) -> bool {
+    let folded = ledger.fold(standing, record);
+    folded != AlertFolded::Nothing || record.ids().any(|id| ledger.get(id).is_none())
+}
+
 /// What a journal record says happened, in its order.
-fn happenings(record: &AlertRecord) -> Vec<(Happened, AlertId)> {
+#[must_use]
+pub fn happenings(record: &AlertRecord) -> Vec<(Happened, AlertId)> {
     match record {
         AlertRecord::Transitions(transitions) => {
             let each = transitions.iter().map(|transition| {

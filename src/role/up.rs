@@ -24,14 +24,18 @@ use tokio::task::JoinHandle;
 use super::hangup;
 use super::log::{self, LogKind, OpenLog};
 use super::node;
+use super::registry;
+use super::webhooks::{self, WebhookTask};
 use crate::config::Config;
 use crate::gateway::history::StoredHistory;
+use crate::gateway::ports::History;
 use crate::gateway::{Behind, Gateway, GatewayConfig, grpc, http};
 use crate::observe::{self, Metrics};
 use crate::private_postgres::{self, PrivatePostgres};
-use crate::registry::{Registry, RegistryRules};
+use crate::registry::RegistryRules;
 use crate::shutdown::{self, Ending, Signals, Trigger};
 use crate::store;
+use crate::webhook::Around;
 use crate::worker::{Status, Worker};
 use access::Access;
 
@@ -135,6 +139,7 @@ struct Running {
     node: Node,
     ownership: Ownership,
     worker: Option<WorkerTask>,
+    webhooks: Option<WebhookTask>,
     stop_registry: Trigger,
     stop_doors: Trigger,
     doors: JoinHandle<Option<anyhow::Result<()>>>,
@@ -163,15 +168,23 @@ impl Running {
             .context("could not migrate the database")?;
         let directory = options.data_dir.join("log");
         let log = log::open(options.log, &config.log, &directory, shards).await?;
-        let (registry, stop_registry) = start_registry(&log, &access.gateway).await?;
+        let (registry, stop_registry) = registry::start(&log.log, &access.gateway.registry).await;
         let rules = Arc::new(RegistryRules::new(registry.clone()));
         let (node, ownership) =
             node::start(&config.node, config.actors.clone(), &log.log, rules).await?;
         access.open_default_fleet(&registry).await?;
         let worker = (!options.no_worker).then(|| start_worker(&config, &log, &pool));
+        let history = Arc::new(StoredHistory::new(&pool, &config.postgres));
+        let around = Around {
+            log: Arc::clone(&log.log),
+            pool: pool.clone(),
+            history: Arc::clone(&history) as Arc<dyn History>,
+            registry: registry.clone(),
+        };
+        let webhooks = webhooks::start(&config.webhooks, around)?;
         let behind = Behind {
             drones: Arc::new(node.handle()),
-            history: Some(Arc::new(StoredHistory::new(&pool, &config.postgres))),
+            history: Some(history),
             log: Arc::clone(&log.log),
             registry,
             ready: ready_checks(&node.handle(), worker.as_ref()),
@@ -193,7 +206,9 @@ impl Running {
         if let Some(embedded) = &log.embedded {
             let status = worker.as_ref().map(|worker| worker.status.clone());
             floors::raise_cluster(embedded, ownership.checkpoint());
-            floors::keep(Arc::clone(embedded), (node.handle(), registry), status);
+            let webhooks = webhooks.as_ref().map(|webhooks| webhooks.floors.clone());
+            let stored = (status, webhooks);
+            floors::keep(Arc::clone(embedded), (node.handle(), registry), stored);
         }
         observe::announce("http", http);
         observe::announce("grpc", grpc);
@@ -206,6 +221,7 @@ impl Running {
             node,
             ownership,
             worker,
+            webhooks,
             stop_registry,
             stop_doors,
             doors,
@@ -247,6 +263,7 @@ impl Running {
             log,
             ownership,
             mut worker,
+            mut webhooks,
             mut doors,
             ..
         } = self;
@@ -262,6 +279,9 @@ impl Running {
             reason = node::fenced(Arc::clone(&log.log), ownership) => Some(reason),
             ended = &mut doors => Some(format!("the doors closed: {ended:?}")),
             ended = ended(worker.as_mut()) => Some(format!("the worker ended: {ended}")),
+            ended = webhooks::ended(webhooks.as_mut()) => {
+                Some(format!("the webhooks ended: {ended}"))
+            }
         };
         trigger.begin();
         if let Some(simulating) = simulating {
@@ -275,6 +295,9 @@ impl Running {
         node.drain(catch_up::ACTORS_MAX).await;
         if let Some(worker) = worker {
             worker.drain(&log).await;
+        }
+        if let Some(webhooks) = webhooks {
+            webhooks.stop().await;
         }
         self.stop_registry.begin();
         self.pool.close().await;
@@ -349,22 +372,6 @@ async fn start_database(
         ..config.postgres.clone()
     })?;
     Ok((Some(postgres), pool))
-}
-
-async fn start_registry(
-    log: &OpenLog,
-    gateway: &GatewayConfig,
-) -> anyhow::Result<(Registry, Trigger)> {
-    let (registry, follower) = Registry::start(Arc::clone(&log.log), gateway.registry.clone());
-    let (trigger, stop) = Trigger::new();
-    spawn(TaskKind::Service, "registry", async move {
-        if let Err(error) = follower.run(stop.begun()).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "the registry cannot be followed any more");
-        }
-    });
-    registry.caught_up().await;
-    Ok((registry, trigger))
 }
 
 fn start_worker(config: &Config, log: &OpenLog, pool: &PgPool) -> WorkerTask {

@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::offsets::Source;
 
 /// Every file of migrations/, in order: (name without `.sql`, text). Append only.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     (
         "0001_create_drone",
         include_str!("../../migrations/0001_create_drone.sql"),
@@ -40,6 +40,10 @@ const FILES: [(&str, &str); 8] = [
     (
         "0008_create_audit",
         include_str!("../../migrations/0008_create_audit.sql"),
+    ),
+    (
+        "0009_create_webhook",
+        include_str!("../../migrations/0009_create_webhook.sql"),
     ),
 ];
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use aerostream_domain::{Epoch, Offset, ShardCount};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::error::StoreError;
@@ -157,9 +158,7 @@ pub async fn advance(
     spans: &Spans,
 ) -> Result<(), StoreError> {
     let partitions: Vec<i32> = spans.keys().map(|&p| i32::from(p)).collect();
-    let column = |pick: fn(&Stored) -> Option<i64>| -> Vec<Option<i64>> {
-        spans.values().map(|span| pick(&span.to)).collect()
-    };
+    let [next, generation, claim] = columns(spans.values().map(|span| span.to));
     sqlx::query(
         "UPDATE ingest_offset AS o SET next_offset = n.next, claim_generation = n.generation, \
          claim_offset = n.claim \
@@ -169,11 +168,9 @@ pub async fn advance(
     )
     .bind(topic.as_str())
     .bind(partitions)
-    .bind(column(|to| to.next.map(|next| next.0 as i64)))
-    .bind(column(|to| {
-        to.claim.map(|claim| i64::from(claim.generation))
-    }))
-    .bind(column(|to| to.claim.map(|claim| claim.offset.0 as i64)))
+    .bind(next)
+    .bind(generation)
+    .bind(claim)
     .execute(connection)
     .await
     .map_err(StoreError::on("store new offsets"))?;
@@ -194,23 +191,38 @@ async fn lock(
     rows.iter()
         .map(|row| {
             let partition: i32 = row.try_get(0)?;
-            let next: Option<i64> = row.try_get(1)?;
-            let generation: Option<i64> = row.try_get(2)?;
-            let claim: Option<i64> = row.try_get(3)?;
-            let stored = Stored {
-                next: next.map(|next| Offset(next as u64)),
-                claim: generation.zip(claim).map(|(generation, offset)| Epoch {
-                    generation: generation as u32,
-                    offset: Offset(offset as u64),
-                }),
-            };
-            Ok((partition as u16, (stored, row.try_get(4)?)))
+            Ok((partition as u16, (read(row, 1)?, row.try_get(4)?)))
         })
         .collect::<Result<_, sqlx::Error>>()
         .map_err(StoreError::on("read offset rows"))
 }
 
-fn numbers(partitions: &[u16]) -> Vec<i32> {
+/// Next offset and claim in three columns of a row.
+pub(super) fn read(row: &PgRow, from: usize) -> Result<Stored, sqlx::Error> {
+    let next: Option<i64> = row.try_get(from)?;
+    let generation: Option<i64> = row.try_get(from + 1)?;
+    let claim: Option<i64> = row.try_get(from + 2)?;
+    Ok(Stored {
+        next: next.map(|next| Offset(next as u64)),
+        claim: generation.zip(claim).map(|(generation, offset)| Epoch {
+            generation: generation as u32,
+            offset: Offset(offset as u64),
+        }),
+    })
+}
+
+/// Next offset, generation and offset of the claim, as columns.
+pub(super) fn columns(places: impl Iterator<Item = Stored> + Clone) -> [Vec<Option<i64>>; 3] {
+    let picks: [fn(Stored) -> Option<i64>; 3] = [
+        |at| at.next.map(|next| next.0 as i64),
+        |at| at.claim.map(|claim| i64::from(claim.generation)),
+        |at| at.claim.map(|claim| claim.offset.0 as i64),
+    ];
+    picks.map(|pick| places.clone().map(pick).collect())
+}
+
+/// Numbers as SQL has them.
+pub(super) fn numbers(partitions: &[u16]) -> Vec<i32> {
     partitions.iter().map(|&p| i32::from(p)).collect()
 }
 

@@ -50,10 +50,15 @@ const GROUND: [&str; 5] = ["clock", "error", "origin", "shutdown", "task"];
 
 /// `role`, `cli` and `config` are missing on purpose: `role` wires everything, `cli` names the
 /// roles, and `config` gathers the components' own settings. No component may use them.
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         module: "gateway",
         below: &["registry", "store"],
+    },
+    Layer {
+        module: "webhook",
+        // It tells alerts in the doors' words.
+        below: &["gateway", "registry", "store"],
     },
     Layer {
         module: "registry",

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aerostream_domain::alert::{AlertFolded, AlertLedger, AlertRecord, AlertStanding};
+use aerostream_domain::alert::{AlertLedger, AlertRecord, AlertStanding};
 use aerostream_domain::{DroneId, Epoch, JournalEntry, JournalKind, Offset, ShardId};
 use aerostream_log::{DecodeError, LogError, Partition, ReadLimits, Reader, Record, Topic, decode};
 use aerostream_proto::v1;
 use tokio::time::Instant;
 
+use super::counts;
 use super::cursor::AlertCursor;
 use super::feed::{Listener, News};
 use crate::clock;
@@ -253,8 +254,7 @@ impl Replay {
         listener: &Listener,
     ) -> Option<News> {
         let ledger = self.ledgers.entry(drone.clone()).or_default();
-        let folded = ledger.fold(standing, record);
-        if folded == AlertFolded::Nothing && record.ids().all(|id| ledger.get(id).is_some()) {
+        if !counts(ledger, standing, record) {
             return None;
         }
         let now = self.gateway.behind.drones.alerts().of(shard, drone);

@@ -48,6 +48,12 @@ pub fn incoming(letter: &v1::DeadLetter) -> Result<Vec<Incoming>, Problem> {
                  and not be sent again",
             ));
         }
+        (Content::WebhookMessage, _) => {
+            return Err(no_sample(
+                "the letter holds what a service did not take from a webhook; it can be looked at \
+                 and be posted there by hand",
+            ));
+        }
         _ => return Err(no_sample("the letter does not say what it holds")),
     };
     for batch in &batches {

@@ -226,6 +226,6 @@ fn decoded(letter: &v1::DeadLetter) -> Option<String> {
         Content::Batch => words::<v1::Batch>(&letter.raw),
         Content::Request => words::<v1::IngestRequest>(&letter.raw),
         Content::RecordedSample => words::<v1::RecordedSample>(&letter.raw),
-        Content::Record | Content::Unspecified => None,
+        Content::Record | Content::WebhookMessage | Content::Unspecified => None,
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::event_log::embedded::{EmbeddedLog, FloorHolder};
 use crate::registry::Registry;
+use crate::webhook::Floors;
 use crate::worker::Status;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub fn keep(
     log: Arc<EmbeddedLog>,
     (handle, registry): (Handle, Registry),
-    worker: Option<watch::Receiver<Status>>,
+    (worker, webhooks): (Option<watch::Receiver<Status>>, Option<Floors>),
 ) {
     spawn(TaskKind::Service, "retention floors", async move {
         let mut ticks = tokio::time::interval(EVERY);
@@ -28,7 +29,7 @@ pub fn keep(
             raise_owner(&log, &handle).await;
             raise_registry(&log, &registry);
             if let Some(worker) = &worker {
-                raise_worker(&log, &worker.borrow());
+                raise_worker(&log, &worker.borrow(), webhooks.as_ref());
             }
         }
     });
@@ -64,11 +65,19 @@ fn raise_registry(log: &EmbeddedLog, registry: &Registry) {
     }
 }
 
-fn raise_worker(log: &EmbeddedLog, status: &Status) {
+/// What is stored may be dropped once the webhooks do not need it either.
+fn raise_worker(log: &EmbeddedLog, status: &Status, webhooks: Option<&Floors>) {
     for topic in [Topic::Telemetry, Topic::Journal, Topic::Registry] {
         for (partition, progress) in status.partitions.get(topic.suffix()).into_iter().flatten() {
-            let (partition, next) = (Partition(*partition), Offset(progress.next));
-            log.set_retention_floor(FloorHolder::Worker, topic, partition, next);
+            let stored = Offset(progress.next);
+            let needed = match webhooks {
+                Some(webhooks) if topic == Topic::Journal => webhooks.journal(*partition),
+                _ => Some(stored),
+            };
+            if let Some(needed) = needed {
+                let (partition, next) = (Partition(*partition), stored.min(needed));
+                log.set_retention_floor(FloorHolder::Worker, topic, partition, next);
+            }
         }
     }
 }
