@@ -1,8 +1,8 @@
 //! How a drone takes commands: a conforming one, or one that is told to be another.
 //!
-//! It answers an id that it knows with its first result, or with how far it is. Else it rejects what is for another
-//! power-up, past its time by the drone's own boot clock, or lower in order than another one that
-//! it took. It forgets all of that with its power.
+//! It answers an id that it knows with its first result, or with how far it is. Else it rejects
+//! what is for another power-up, past its time by the drone's own boot clock, or lower in order
+//! than another one that it took. It forgets all of that with its power.
 
 use std::collections::{HashMap, VecDeque};
 
