@@ -1,8 +1,8 @@
 //! How a drone takes commands: a conforming one, or one that is told to be another.
 //!
-//! It answers an id that it knows with its first result. Else it rejects what is for another
-//! power-up, past its time by the drone's own boot clock, or lower in order than another one that
-//! it took. It forgets all of that with its power.
+//! It answers an id that it knows with its first result, or with how far it is. Else it rejects
+//! what is for another power-up, past its time by the drone's own boot clock, or lower in order
+//! than another one that it took. It forgets all of that with its power.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -134,15 +134,18 @@ impl Autopilot {
         is_older.then_some("a newer one was here before")
     }
 
-    /// Remembers the first result of a command.
+    /// Remembers what it says of a command, in place of what it said of it before.
     pub fn remember(&mut self, result: &v1::CommandAnswer) {
-        if self.order.len() >= KNOWN_MAX
+        let id = &result.command_id;
+        if self.known.insert(id.clone(), result.clone()).is_some() {
+            return;
+        }
+        self.order.push_back(id.clone());
+        if self.order.len() > KNOWN_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
-        self.order.push_back(result.command_id.clone());
-        self.known.insert(result.command_id.clone(), result.clone());
     }
 }
 

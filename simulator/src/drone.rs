@@ -1,17 +1,21 @@
 //! One simulated drone: takes samples, stores them, hands them out for sending.
 
+mod commands;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
-use aerostream_domain::command::{Command, Outcome};
 use aerostream_domain::{BootId, DroneId};
 use aerostream_proto::v1;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::autopilot::{Autopilot, Identity, Reaction, answer};
+use self::commands::UnderWay;
+use crate::autopilot::Autopilot;
 use crate::clock::micros;
 use crate::faults::{CLOCK_FOUND_S, ClockKind, Luck, Mishap};
 use crate::physics::flight::Flight;
-use crate::physics::observe::Observer;
+use crate::physics::observe::{Due, Observer};
 use crate::physics::replay::Segment;
 use crate::stored::{Said, Stored};
 
@@ -38,19 +42,19 @@ impl Source {
         }
     }
 
+    /// What an operator asked for and is due behind the sample.
+    fn asked(&mut self) -> Due {
+        match self {
+            Self::Flying(flight, observer, _) => observer.take_asked(flight),
+            Self::Replayed(..) => Due::default(),
+        }
+    }
+
     fn reboot(&mut self) {
         if let Self::Flying(_, observer, _) = self {
             *observer = Observer::after_boot();
         }
     }
-}
-
-/// What came of a command.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Obeyed {
-    pub answer: Option<v1::CommandAnswer>,
-    pub executed: bool,
-    pub rebooted: bool,
 }
 
 /// A drone and its store.
@@ -80,6 +84,12 @@ pub struct Drone {
     powered_up_us: i64,
     next_seq: u64,
     store: VecDeque<Stored>,
+    /// Somebody waits for a message that is in the store.
+    is_awaited: bool,
+    /// What it does that takes time.
+    under_way: Option<UnderWay>,
+    /// What it has to say of commands.
+    answers: Vec<v1::CommandAnswer>,
     history: VecDeque<Stored>,
     resend_at_us: i64,
 }
@@ -112,6 +122,9 @@ impl Drone {
             powered_up_us: 0,
             next_seq: 0,
             store: VecDeque::new(),
+            is_awaited: false,
+            under_way: None,
+            answers: Vec::new(),
             history: VecDeque::new(),
             resend_at_us: now_us + micros(RESEND_EVERY_S),
         };
@@ -128,6 +141,8 @@ impl Drone {
         self.powered_up_us = at_us;
         self.next_seq = 0;
         self.autopilot.forget();
+        self.under_way = None;
+        self.answers.clear();
         self.source.reboot();
     }
 
@@ -159,53 +174,22 @@ impl Drone {
         rebooted
     }
 
-    /// Takes a command: does it, refuses it, or says nothing.
-    pub fn hear(&mut self, now_us: i64, down: &v1::DownCommand) -> Obeyed {
-        let own = Identity {
-            boot: self.boot.0,
-            boot_clock_us: self.boot_clock_us(self.boot, now_us),
-        };
-        match self.autopilot.hear(down, own) {
-            Reaction::Silence => Obeyed::default(),
-            Reaction::Answer(answer) => Obeyed {
-                answer: Some(answer),
-                ..Obeyed::default()
-            },
-            Reaction::Reboot => {
-                self.power_up(now_us);
-                Obeyed {
-                    rebooted: true,
-                    ..Obeyed::default()
-                }
-            }
-            Reaction::Do(command) => self.execute(now_us, down, &command),
-        }
-    }
-
-    fn execute(&mut self, now_us: i64, down: &v1::DownCommand, command: &Command) -> Obeyed {
-        let done = match &mut self.source {
-            Source::Flying(flight, ..) => flight.obey(command),
-            Source::Replayed(..) => Err((Outcome::Unsupported, "its flight is a recording")),
-        };
-        let result = match done {
-            Ok(()) => answer(down, Outcome::Accepted, ""),
-            Err((outcome, detail)) => answer(down, outcome, detail),
-        };
-        self.autopilot.remember(&result);
-        let rebooted = done.is_ok() && matches!(command, Command::Reboot {});
-        if rebooted {
-            self.power_up(now_us);
-        }
-        Obeyed {
-            answer: Some(result),
-            executed: done.is_ok(),
-            rebooted,
-        }
-    }
-
-    /// Takes the sample that was due at a time, so many seconds after the one before.
-    pub fn take_sample(&mut self, at_us: i64, seconds: f64) {
+    /// Takes the sample that was due at a time, so many seconds after the one before, and what was
+    /// asked for beside it; tells how many samples that makes.
+    pub fn take_sample(&mut self, at_us: i64, seconds: f64) -> usize {
         let said = self.source.next(seconds);
+        let asked = self.source.asked();
+        self.is_awaited |= asked.is_awaited;
+        let count = 1 + asked.contents.len();
+        self.keep(at_us, said);
+        for content in asked.contents {
+            self.keep(at_us, Said::of(content));
+        }
+        self.report(at_us);
+        count
+    }
+
+    fn keep(&mut self, at_us: i64, said: Said) {
         let since = (at_us - self.powered_up_us).max(0);
         let boot_clock = Some(since.cast_unsigned());
         let (utc_us, since_boot_us) = match self.luck.clock {
@@ -245,7 +229,7 @@ impl Drone {
     #[must_use]
     pub fn has_batch(&self, batch: usize, linger_s: f64, period_s: f64, hurry: bool) -> bool {
         let waiting = self.store.len();
-        let ripe = waiting >= batch || (waiting > 0 && hurry);
+        let ripe = waiting >= batch || (waiting > 0 && (hurry || self.is_awaited));
         // Samples come evenly, so their number tells how long the first one has waited.
         ripe || (waiting > 0 && waiting as f64 * period_s >= linger_s)
     }
@@ -261,7 +245,9 @@ impl Drone {
             .take(batch)
             .take_while(|s| s.boot == boot)
             .count();
-        self.store.drain(..many).collect()
+        let batch = self.store.drain(..many).collect();
+        self.is_awaited &= !self.store.is_empty();
+        batch
     }
 
     /// Puts samples back in front of the store: they were not acknowledged.

@@ -221,6 +221,7 @@ impl Lane {
             drone.resend_everything(now_us);
             self.take_samples(index, now_us, period_s);
         }
+        self.say(index, now_us);
         self.offer(index, now_us);
         let drone = &self.drones[index as usize];
         let revisit = if drone.stored() > 0 {
@@ -251,8 +252,7 @@ impl Lane {
             if full && self.settings.full_store == FullStore::Pause {
                 self.status.add(Count::Skipped, 1);
             } else {
-                drone.take_sample(drone.next_due_us, period_s);
-                taken += 1;
+                taken += drone.take_sample(drone.next_due_us, period_s);
             }
             drone.next_due_us += period_us;
         }

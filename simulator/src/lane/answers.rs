@@ -17,6 +17,7 @@ impl Lane {
             LinkEvent::Up => {
                 self.up = true;
                 for index in 0..self.drones.len() as u32 {
+                    self.say(index, now_us);
                     self.offer(index, now_us);
                 }
             }

@@ -63,7 +63,17 @@ impl Lane {
         if obeyed.rebooted {
             self.status.add(Count::Reboots, 1);
         }
-        if let Some(answer) = obeyed.answer {
+        self.say(index, now_us);
+    }
+
+    /// Sends what a drone has to say of commands; while it has no link it keeps that.
+    pub(super) fn say(&mut self, index: u32, now_us: i64) {
+        let run_us = now_us - self.settings.start_us;
+        let is_heard = self.up && (self.draining || !self.is_cut_off(index, run_us));
+        if !is_heard {
+            return;
+        }
+        for answer in self.drones[index as usize].take_answers() {
             let kind = Some(stream_request::Kind::Answer(answer));
             let frame = v1::StreamRequest { kind }.encode_to_vec();
             self.out.push(Outgoing {

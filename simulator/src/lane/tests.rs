@@ -1,7 +1,11 @@
 use std::collections::{HashMap, HashSet};
 
+use aerostream_domain::command::Command;
 use aerostream_domain::sample::Sample;
-use aerostream_proto::v1::{BatchResult, IngestRequest, Retry, SampleRefusal};
+use aerostream_proto::v1::{
+    self, BatchResult, CommandOutcome, IngestRequest, Retry, SampleRefusal, StreamRequest,
+    stream_request,
+};
 use prost::Message;
 
 use super::*;
@@ -275,4 +279,49 @@ fn a_spike_multiplies_the_rate_for_its_time() {
     assert!(before.abs_diff(80) <= 4, "{at:?}");
     assert!(during.abs_diff(320) <= 16, "{at:?}");
     assert!(after.abs_diff(80) <= 8, "{at:?}");
+}
+
+#[test]
+fn an_answer_waits_for_the_link() {
+    let config = Config {
+        drones: 1,
+        rate_hz: 5.0,
+        fixed_wing_percent: 0.0,
+        ..Config::default()
+    };
+    let (mut lane, _) = lane(&config, Scenario::default());
+    let takeoff = Command::Takeoff {
+        altitude_m: 10.0,
+        heading_deg: None,
+    };
+    let down = v1::DownCommand {
+        drone_id: lane.drones[0].id.to_string(),
+        command_id: "a".to_owned(),
+        boot: lane.drones[0].boot().0,
+        valid_until_boot_us: u64::MAX,
+        command: Some(takeoff.into()),
+        ..v1::DownCommand::default()
+    };
+    let answers = |lane: &mut Lane| -> Vec<CommandOutcome> {
+        let sent = lane.take_outgoing();
+        sent.filter_map(
+            |next| match StreamRequest::decode(next.frame).unwrap().kind {
+                Some(stream_request::Kind::Answer(answer)) => Some(answer.outcome()),
+                _ => None,
+            },
+        )
+        .collect()
+    };
+    lane.handle(START_US, LinkEvent::Up);
+    lane.handle(START_US, LinkEvent::Command(Box::new(down)));
+    assert_eq!(answers(&mut lane), [CommandOutcome::InProgress]);
+    lane.handle(START_US, LinkEvent::Down);
+    let mut now_us = START_US;
+    while now_us < START_US + 60_000_000 {
+        now_us += STEP_US;
+        lane.tick(now_us);
+    }
+    assert_eq!(answers(&mut lane), []);
+    lane.handle(now_us, LinkEvent::Up);
+    assert_eq!(answers(&mut lane), [CommandOutcome::Accepted]);
 }

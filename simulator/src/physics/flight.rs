@@ -1,5 +1,6 @@
 //! One aircraft's working day: wait, climb, fly its waypoints, come back, land, get a fresh pack.
 
+mod fence;
 mod mission;
 mod orders;
 
@@ -13,7 +14,8 @@ use super::noise::Noise;
 use super::vector::{Vec3, wrapped};
 use super::wind::{Climate, Wind};
 
-pub use mission::{Event, Mission, Phase};
+pub use fence::Fence;
+pub use mission::{Event, Mission, Phase, Progress};
 pub use orders::Refused;
 
 /// What kind of aircraft it is.
@@ -27,9 +29,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Start {
     pub kind: Kind,
-    /// Where it takes off.
+    /// Where it takes off, and its home until it is told of another.
     pub home: Origin,
-    /// Height of the ground at home above mean sea level, m.
+    /// Height of the ground there above mean sea level, m.
     pub ground_m: f64,
     pub climate: Climate,
     /// State of charge of the first pack, 0 to 1.
@@ -60,6 +62,9 @@ pub struct Flight {
     pub wind: Wind,
     pub gps: Gps,
     pub mission: Mission,
+    /// Where it returns to and what heights are told from, metres from the start and its ground.
+    pub home: Vec3,
+    pub fence: Fence,
     noise: Noise,
     time_s: f64,
     air: AirNow,
@@ -116,6 +121,8 @@ impl Flight {
             wind: Wind::new(start.climate),
             gps: Gps::new(&mut noise),
             mission: Mission::new(start.wait_s),
+            home: Vec3::default(),
+            fence: Fence::default(),
             start,
             body,
             noise,
@@ -134,7 +141,7 @@ impl Flight {
         self.time_s
     }
 
-    /// Metres from home and above its ground.
+    /// Metres from the start and above its ground, which is as high everywhere.
     #[must_use]
     pub fn position(&self) -> Vec3 {
         match &self.body {
@@ -268,17 +275,22 @@ impl Flight {
     }
 
     fn decide(&mut self) {
-        let home = Vec3::default() - self.position();
         let facts = mission::Facts {
             kind: self.start.kind,
             time_s: self.time_s,
             position: self.position(),
-            home_m: home.horizontal(),
+            home: self.home,
             soc: self.battery.soc(),
             return_soc: self.start.return_soc,
             facing: self.facing_rad(),
         };
+        let from_home = facts.position - self.home;
+        let is_stopped = self.fence.stops(from_home, self.velocity());
+        if is_stopped && self.mission.phase.is_fenced() {
+            self.mission.stop_at_fence(facts);
+        }
         self.mission.decide(facts, &mut self.noise);
+        self.mission.measure(facts);
         if self.mission.take_swap() {
             let pack = *self.battery.pack();
             self.battery = Battery::new(pack, 1.0, self.air.temperature_degc);

@@ -1,5 +1,9 @@
 //! From a flight to what the drone says of it: groups at the rates of a real autopilot.
 
+mod asked;
+
+pub use asked::Due;
+
 use aerostream_domain::sample::{
     Attitude, Battery, Content, Dialect, FixType, FlightMode, Gnss, Health, Home, LandedState,
     Link, Mission, MissionState, Position, State, SystemStatus, Text, Velocity, Wind,
@@ -27,7 +31,7 @@ const WIND_S: f64 = 2.0;
 const HOME_S: f64 = 10.0;
 
 /// When each group is due next, seconds of the flight's time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observer {
     gnss_s: f64,
     state_s: f64,
@@ -38,6 +42,9 @@ pub struct Observer {
     wind_s: f64,
     home_s: f64,
     phase: Option<Phase>,
+    /// Home as it was told last.
+    home: Option<Vec3>,
+    asked: Vec<asked::Asked>,
 }
 
 fn due(next_s: &mut f64, now_s: f64, every_s: f64) -> bool {
@@ -105,7 +112,8 @@ impl Observer {
         if due(&mut self.wind_s, now_s, WIND_S) && flight.mission.phase.is_flying() {
             content.wind = Some(wind(flight));
         }
-        if due(&mut self.home_s, now_s, HOME_S) {
+        let moved = self.home.replace(flight.home) != Some(flight.home);
+        if due(&mut self.home_s, now_s, HOME_S) || moved {
             content.home = Some(home(flight, at));
         }
         content.text = flight.mission.take_event().map(text);
@@ -122,7 +130,8 @@ fn position(flight: &Flight, at: Vec3) -> Position {
         longitude_deg: Some(rounded(longitude, 1e7)),
         absolute_altitude_m: Some(rounded(amsl, 1000.0)),
         ellipsoid_altitude_m: Some(rounded(amsl + GEOID_M, 1000.0)),
-        relative_altitude_m: Some(rounded(at.up, 1000.0)),
+        // By the barometer, which the aircraft flies by and which satellites do not move.
+        relative_altitude_m: Some(rounded(above - flight.home.up, 1000.0)),
         terrain_altitude_m: (above <= RANGE_FINDER_M).then(|| rounded(above, 100.0)),
     }
 }
@@ -312,11 +321,13 @@ fn wind(flight: &Flight) -> Wind {
 }
 
 fn home(flight: &Flight, at: Vec3) -> Home {
+    let place = flight.home;
+    let (latitude_deg, longitude_deg) = flight.start.home.degrees(place.north, place.east);
     Home {
-        latitude_deg: Some(rounded(flight.start.home.latitude_deg, 1e7)),
-        longitude_deg: Some(rounded(flight.start.home.longitude_deg, 1e7)),
-        absolute_altitude_m: Some(rounded(flight.start.ground_m, 1000.0)),
-        distance_m: Some(rounded(at.horizontal(), 10.0) as f32),
+        latitude_deg: Some(rounded(latitude_deg, 1e7)),
+        longitude_deg: Some(rounded(longitude_deg, 1e7)),
+        absolute_altitude_m: Some(rounded(flight.start.ground_m + place.up, 1000.0)),
+        distance_m: Some(rounded((at - place).horizontal(), 10.0) as f32),
     }
 }
 
@@ -328,6 +339,7 @@ fn text(event: Event) -> Text {
         Event::MissionComplete => (6, "mission complete, returning"),
         Event::LowBattery => (4, "low battery, returning"),
         Event::CriticalBattery => (1, "critical battery, landing now"),
+        Event::FenceBreached => (4, "fence reached, holding"),
         Event::Landed => (6, "landed"),
         Event::BatteryChanged => (6, "battery changed"),
     };

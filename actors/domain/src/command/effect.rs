@@ -22,6 +22,8 @@ pub enum Evidence {
 const THERE_M: f64 = 15.0;
 /// How close to a height counts as there, metres.
 const HEIGHT_M: f64 = 3.0;
+/// How close to home a return lands, metres over ground: a wing needs room.
+const HOME_M: f64 = 150.0;
 /// Getting closer at this speed counts as going there, metres per second.
 const CLOSING_M_S: f64 = 0.5;
 const SPEED_M_S: f64 = 1.5;
@@ -48,7 +50,7 @@ pub(super) fn shown(command: &Command, live: &LiveState, above: Option<Seq>) -> 
         Command::Disarm { .. } => later.state().map(|state| state.armed == Some(false)),
         Command::Takeoff { .. } => later.landed(LandedState::InAir),
         Command::Land {} => later.landed(LandedState::OnGround),
-        Command::Return {} => later.mode(FlightMode::ReturnToLaunch),
+        Command::Return {} => later.returns(),
         Command::Hold {} => later.holds(),
         Command::Continue {} => later.mode(FlightMode::Mission),
         Command::Goto {
@@ -93,6 +95,13 @@ pub(super) fn shown(command: &Command, live: &LiveState, above: Option<Seq>) -> 
     }
 }
 
+/// Metres north and east from a place to another one, both in degrees.
+fn metres(from_deg: (f64, f64), to_deg: (f64, f64)) -> (f64, f64) {
+    let turn_deg = (to_deg.1 - from_deg.1 + 540.0).rem_euclid(360.0) - 180.0;
+    let east_m = turn_deg * METRES_PER_DEGREE * from_deg.0.to_radians().cos();
+    ((to_deg.0 - from_deg.0) * METRES_PER_DEGREE, east_m)
+}
+
 /// Live state, of which only what came later counts.
 struct Later<'a> {
     live: &'a LiveState,
@@ -125,6 +134,19 @@ impl Later<'_> {
         Some(self.state()?.flight_mode == Some(mode))
     }
 
+    /// On its way home, or on the ground there: what takes its time may be over when it is told.
+    fn returns(&self) -> Option<bool> {
+        Some(self.mode(FlightMode::ReturnToLaunch)? || self.is_down_at_home() == Some(true))
+    }
+
+    fn is_down_at_home(&self) -> Option<bool> {
+        let (position, home) = (self.position()?, self.live.groups.home?);
+        let here = position.latitude_deg.zip(position.longitude_deg)?;
+        let (north_m, east_m) = metres(here, home.latitude_deg.zip(home.longitude_deg)?);
+        let is_near = north_m.hypot(east_m) <= HOME_M;
+        Some(is_near && self.landed(LandedState::OnGround)?)
+    }
+
     fn holds(&self) -> Option<bool> {
         let stands = self.velocity().and_then(|velocity| {
             let speed = f64::from(velocity.ground_speed_m_s?);
@@ -138,9 +160,8 @@ impl Later<'_> {
         let position = self.position()?;
         let velocity = self.velocity();
         let here_deg = position.latitude_deg?;
-        let north_m = (latitude_deg - here_deg) * METRES_PER_DEGREE;
-        let turn_deg = (longitude_deg - position.longitude_deg? + 540.0).rem_euclid(360.0) - 180.0;
-        let east_m = turn_deg * METRES_PER_DEGREE * here_deg.to_radians().cos();
+        let here = (here_deg, position.longitude_deg?);
+        let (north_m, east_m) = metres(here, (latitude_deg, longitude_deg));
         let distance_m = north_m.hypot(east_m);
         if distance_m <= THERE_M {
             let off = position.relative_altitude_m.map(|here| here - altitude_m);

@@ -419,3 +419,57 @@ fn orders_beside_the_log_lie_between_two_of_the_log() {
     });
     assert_eq!(many.count(), 1023);
 }
+
+#[test]
+fn a_return_that_is_told_at_its_end_is_confirmed_by_where_it_ended() {
+    use crate::drone::live::Stamp;
+    use crate::ids::Seq;
+    use crate::sample::{Home, Position};
+
+    let stamp = Some(Stamp {
+        seq: Seq(9),
+        time: UtcMicros(1_800_000_000_000_000),
+    });
+    for (latitude_deg, end) in [(47.0005, End::Confirmed), (47.01, End::Unconfirmed)] {
+        let mut story = Story::new();
+        story.wish("a", Command::Return {});
+        story.settle();
+        story.answer("a", Outcome::InProgress);
+        story.live.groups.home = Some(Home {
+            latitude_deg: Some(47.0),
+            longitude_deg: Some(8.0),
+            ..Home::default()
+        });
+        story.live.groups.position = Some(Position {
+            latitude_deg: Some(latitude_deg),
+            longitude_deg: Some(8.0),
+            ..Position::default()
+        });
+        story.live.stamps.position = stamp;
+        story.live.stamps.state = stamp;
+        story.settle();
+        assert_eq!(story.stage("a"), Stage::InProgress);
+        story.answer("a", Outcome::Accepted);
+        story.settle();
+        story.wait(16);
+        story.settle();
+        assert_eq!(story.stage("a"), Stage::Ended(end), "{latitude_deg}");
+    }
+}
+
+#[test]
+fn progress_never_goes_back() {
+    let mut story = Story::new();
+    story.wish("a", Command::Return {});
+    story.settle();
+    for (percent, told) in [(Some(20), 20), (Some(10), 20), (None, 20), (Some(60), 60)] {
+        let answer = Answer {
+            outcome: Outcome::InProgress,
+            progress_percent: percent,
+            detail: String::new(),
+        };
+        story.tell("a", Transition::Answered(answer));
+        let entry = story.ledger.get(Story::id("a")).unwrap();
+        assert_eq!(entry.progress_percent, Some(told));
+    }
+}

@@ -1,7 +1,11 @@
 //! What the aircraft does next.
 
+mod errand;
 mod ordered;
 
+pub use self::errand::Progress;
+
+use self::errand::Errand;
 use self::ordered::Ordered;
 use super::{HOME_REACHED_M, Kind};
 use crate::physics::noise::Noise;
@@ -74,6 +78,7 @@ pub enum Event {
     MissionComplete,
     LowBattery,
     CriticalBattery,
+    FenceBreached,
     Landed,
     BatteryChanged,
 }
@@ -84,7 +89,8 @@ pub(super) struct Facts {
     pub kind: Kind,
     pub time_s: f64,
     pub position: Vec3,
-    pub home_m: f64,
+    /// Where it returns to.
+    pub home: Vec3,
     pub soc: f64,
     pub return_soc: f64,
     pub facing: f64,
@@ -125,6 +131,9 @@ pub struct Mission {
     is_returned: bool,
     event: Option<Event>,
     ordered: Ordered,
+    /// Orders that were followed.
+    orders: u64,
+    errand: Option<Errand>,
 }
 
 impl Mission {
@@ -145,10 +154,12 @@ impl Mission {
             is_returned: false,
             event: None,
             ordered: Ordered::default(),
+            orders: 0,
+            errand: None,
         }
     }
 
-    /// Where it flies to, metres from home.
+    /// Where it flies to, metres from the start.
     #[must_use]
     pub fn target(&self) -> Vec3 {
         self.target
@@ -247,15 +258,29 @@ impl Mission {
             return;
         }
         if facts.soc < CRITICAL_SOC {
+            self.give_up("its battery is empty");
             self.event = Some(Event::CriticalBattery);
             self.target = Vec3::new(facts.position.north, facts.position.east, 0.0);
             self.heading = facts.facing;
             self.enter(Phase::Descend, 0.0);
         } else if facts.soc < facts.return_soc && !self.low_told {
             self.low_told = true;
+            if !self.is_ordered_home() {
+                self.give_up("its battery is low");
+            }
             self.event = Some(Event::LowBattery);
             self.go_home(facts);
         }
+    }
+
+    /// Stays where it is rather than leave its fence, which is what PX4 does by default.
+    pub(super) fn stop_at_fence(&mut self, facts: Facts) {
+        self.give_up("its fence stopped it");
+        self.event = Some(Event::FenceBreached);
+        self.target = facts.position;
+        self.heading = facts.facing;
+        self.ordered.holds = true;
+        self.enter(Phase::Hold, 0.0);
     }
 
     fn plan(&mut self, facts: Facts, noise: &mut Noise) {
@@ -269,8 +294,8 @@ impl Mission {
             let (near, far) = REACH_M;
             let distance = noise.between(near * near, far * far).sqrt();
             *waypoint = Vec3::new(
-                distance * bearing.cos(),
-                distance * bearing.sin(),
+                facts.home.north + distance * bearing.cos(),
+                facts.home.east + distance * bearing.sin(),
                 noise.between(HEIGHT_M.0, HEIGHT_M.1),
             );
         }
@@ -300,11 +325,7 @@ impl Mission {
     }
 
     fn go_home(&mut self, facts: Facts) {
-        self.target = Vec3::new(
-            0.0,
-            0.0,
-            RETURN_HEIGHT_M.max(facts.position.up.min(HEIGHT_M.1)),
-        );
+        self.target = above(facts.home, facts.position);
         self.heading = (self.target - facts.position).bearing();
         self.enter(Phase::Return, 0.0);
     }
@@ -346,8 +367,8 @@ impl Mission {
             Kind::Multirotor => HOME_REACHED_M,
             Kind::FixedWing => 100.0,
         };
-        if facts.home_m < reach {
-            self.target = Vec3::default();
+        if (facts.home - facts.position).horizontal() < reach {
+            self.target = Vec3::new(facts.home.north, facts.home.east, 0.0);
             self.heading = facts.facing;
             self.enter(Phase::Descend, 0.0);
             self.is_returned = true;
@@ -367,4 +388,10 @@ impl Mission {
             );
         }
     }
+}
+
+/// Where a return flies to: above home, and no lower than it must.
+fn above(home: Vec3, position: Vec3) -> Vec3 {
+    let up_m = (home.up + RETURN_HEIGHT_M).max(position.up.min(HEIGHT_M.1));
+    Vec3::new(home.north, home.east, up_m)
 }

@@ -1,3 +1,5 @@
+mod orders;
+
 use super::*;
 
 fn start(kind: Kind) -> Start {

@@ -2,7 +2,8 @@
 
 use aerostream_domain::command::Outcome;
 
-use super::{Event, HEIGHT_M, Kind, Mission, Phase, RETURN_HEIGHT_M};
+use super::errand::Aim;
+use super::{Event, Kind, Mission, Phase, above};
 use crate::physics::flight::orders::{Now, Refused};
 use crate::physics::vector::{Vec3, wrapped};
 
@@ -16,6 +17,8 @@ const SPEED_M_S: f64 = 10.0;
 const SPEED_M_S_MAX: f64 = 18.0;
 /// It is not sent lower than this.
 const HEIGHT_M_MIN: f64 = 2.0;
+/// It does not take off for less than this.
+const TAKEOFF_M_MIN: f64 = 1.0;
 
 /// What an operator ordered that no phase says by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -31,7 +34,16 @@ pub(super) struct Ordered {
 const ON_GROUND: Refused = (Outcome::Denied, "it is on the ground");
 const IN_THE_AIR: Refused = (Outcome::Denied, "it is in the air");
 const OVER: Refused = (Outcome::Denied, "its flight was terminated");
+const TOO_LOW: Refused = (Outcome::Denied, "it does not fly so low");
+const FENCED: Refused = (Outcome::Denied, "its fence does not let it go there");
 const SWAPPING: Refused = (Outcome::TemporarilyRejected, "its battery is being changed");
+
+impl Now {
+    fn allow(self, target: Vec3) -> Result<(), Refused> {
+        let is_allowed = self.fence.allows(target - self.home);
+        is_allowed.then_some(()).ok_or(FENCED)
+    }
+}
 
 impl Mission {
     fn must_fly(&self) -> Result<(), Refused> {
@@ -49,7 +61,7 @@ impl Mission {
             Phase::Idle | Phase::Landed => {
                 self.ordered.holds = true;
                 self.event = Some(Event::Armed);
-                self.enter(Phase::Armed, now.time_s + ARMED_FOR_S);
+                self.follow(Phase::Armed, now.time_s + ARMED_FOR_S, None);
                 Ok(())
             }
             _ => Ok(()),
@@ -63,6 +75,7 @@ impl Mission {
     ) -> Result<(), Refused> {
         if !self.phase.is_flying() {
             self.rest(now.time_s);
+            self.follow(self.phase, self.until_s, None);
             return Ok(());
         }
         if force {
@@ -82,17 +95,22 @@ impl Mission {
     pub(in crate::physics::flight) fn take_off(
         &mut self,
         now: Now,
-        altitude_m: f64,
+        up_m: f64,
     ) -> Result<(), Refused> {
+        let target = Vec3::new(now.position.north, now.position.east, up_m);
+        if up_m < TAKEOFF_M_MIN {
+            return Err(TOO_LOW);
+        }
+        now.allow(target)?;
         self.arm(now)?;
         if self.phase != Phase::Armed {
             return Err(IN_THE_AIR);
         }
-        self.target = Vec3::new(now.position.north, now.position.east, altitude_m);
+        self.target = target;
         self.heading = now.facing;
         self.ordered.holds = true;
         self.event = Some(Event::Takeoff);
-        self.enter(Phase::Takeoff, 0.0);
+        self.follow(Phase::Takeoff, 0.0, Some(Aim::Height));
         Ok(())
     }
 
@@ -101,17 +119,16 @@ impl Mission {
         self.ordered.holds = true;
         self.target = Vec3::new(now.position.north, now.position.east, 0.0);
         self.heading = now.facing;
-        self.enter(Phase::Descend, 0.0);
+        self.follow(Phase::Descend, 0.0, Some(Aim::Ground));
         Ok(())
     }
 
     pub(in crate::physics::flight) fn come_home(&mut self, now: Now) -> Result<(), Refused> {
         self.must_fly()?;
         self.ordered.holds = true;
-        let height = RETURN_HEIGHT_M.max(now.position.up.min(HEIGHT_M.1));
-        self.target = Vec3::new(0.0, 0.0, height);
+        self.target = above(now.home, now.position);
         self.heading = (self.target - now.position).bearing();
-        self.enter(Phase::Return, 0.0);
+        self.follow(Phase::Return, 0.0, Some(Aim::Home));
         Ok(())
     }
 
@@ -119,7 +136,7 @@ impl Mission {
         self.must_fly()?;
         self.target = now.position;
         self.heading = now.facing;
-        self.enter(Phase::Hold, 0.0);
+        self.follow(Phase::Hold, 0.0, None);
         Ok(())
     }
 
@@ -128,22 +145,23 @@ impl Mission {
         if self.current >= self.total {
             return Err((Outcome::Denied, "it has no mission to go on with"));
         }
+        now.allow(self.waypoints[self.current])?;
         self.ordered = Ordered::default();
         self.target = self.waypoints[self.current];
         self.heading = (self.target - now.position).bearing();
-        self.enter(Phase::Cruise, 0.0);
+        self.follow(Phase::Cruise, 0.0, None);
         Ok(())
     }
 
     pub(in crate::physics::flight) fn begin(&mut self, now: Now) -> Result<(), Refused> {
         if self.phase.is_flying() {
-            self.current = 0;
-            return self.go_on(now);
+            let before = std::mem::take(&mut self.current);
+            return self.go_on(now).inspect_err(|_| self.current = before);
         }
         self.arm(now)?;
         self.ordered = Ordered::default();
         // From here the day goes on by itself: it plans, arms and flies.
-        self.enter(Phase::Idle, now.time_s);
+        self.follow(Phase::Idle, now.time_s, Some(Aim::Leg));
         Ok(())
     }
 
@@ -155,8 +173,9 @@ impl Mission {
     ) -> Result<(), Refused> {
         self.must_fly()?;
         if target.up < HEIGHT_M_MIN {
-            return Err((Outcome::Denied, "it does not fly so low"));
+            return Err(TOO_LOW);
         }
+        now.allow(target)?;
         self.ordered = Ordered {
             holds: true,
             speed_m_s: speed_m_s.map(|speed| speed.min(SPEED_M_S_MAX)),
@@ -164,7 +183,7 @@ impl Mission {
         };
         self.heading = now.facing;
         self.target = target;
-        self.enter(Phase::Goto, 0.0);
+        self.follow(Phase::Goto, 0.0, Some(Aim::Place));
         Ok(())
     }
 
@@ -201,13 +220,13 @@ impl Mission {
     ) -> Result<(), Refused> {
         self.go_to(now, centre, speed_m_s)?;
         self.ordered.radius_m = radius_m;
-        self.enter(Phase::Orbit, 0.0);
+        self.follow(Phase::Orbit, 0.0, Some(Aim::Circle));
         Ok(())
     }
 
     /// The propulsion stops for good.
     pub(in crate::physics::flight) fn terminate(&mut self) -> Result<(), Refused> {
-        self.enter(Phase::Terminated, 0.0);
+        self.follow(Phase::Terminated, 0.0, None);
         Ok(())
     }
 
