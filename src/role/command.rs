@@ -183,6 +183,12 @@ fn tell(answer: &Value) -> anyhow::Result<()> {
         said("command_id"),
         said("state")
     );
+    if let (Some(percent), Some(false)) = (
+        answer["progress_percent"].as_u64(),
+        answer["is_final"].as_bool(),
+    ) {
+        text.push_str(&format!(" {percent} %"));
+    }
     for why in [
         said("reason"),
         answer["answer"]["detail"].as_str().unwrap_or("").to_owned(),
