@@ -1,5 +1,5 @@
 //! `aerostream verify`: proves from a manifest that every acknowledged sample is stored exactly
-//! once with the same content.
+//! once with the same content, and that alerts and commands are what their changes made them.
 //!
 //! A manifest is a text file: the line `# aerostream-manifest v1`, then one line
 //! `drone boot seq hash` per acknowledged sample, in any order; boot and hash are 16 hexadecimal
@@ -12,7 +12,7 @@ use aerostream_domain::{BootId, DroneId, Seq};
 use sqlx::PgPool;
 
 use crate::store::StoreError;
-use crate::store::verify::{Acknowledged, Finding, Identity, Manifest};
+use crate::store::verify::{Acknowledged, Finding, Identity, Ledgers, Manifest, ledgers};
 
 /// First line of a manifest.
 pub const HEADER: &str = "# aerostream-manifest v1";
@@ -55,13 +55,18 @@ pub struct Report {
     pub changed: Tally,
     /// Stored and not in the manifest: its acknowledgement was lost, or is in another manifest.
     pub unacknowledged: Tally,
+    /// Alerts and commands, of every drone.
+    pub ledgers: Ledgers,
 }
 
 impl Report {
-    /// True if nothing is lost, doubled or changed.
+    /// True if nothing is lost, doubled or changed, and nothing contradicts itself.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.lost.count == 0 && self.doubled.count == 0 && self.changed.count == 0
+        self.lost.count == 0
+            && self.doubled.count == 0
+            && self.changed.count == 0
+            && self.ledgers.contradictions.is_empty()
     }
 
     fn add(&mut self, identity: &Identity, finding: Finding) {
@@ -94,6 +99,17 @@ impl fmt::Display for Report {
             writeln!(f, "{name:<16} {}", tally.count)?;
             for Identity { drone, boot, seq } in &tally.examples {
                 writeln!(f, "    {drone} {:016x} {seq}", boot.0)?;
+            }
+        }
+        writeln!(f, "{:<16} {}", "alerts", self.ledgers.alerts)?;
+        writeln!(f, "{:<16} {}", "commands", self.ledgers.commands)?;
+        let wrong = &self.ledgers.contradictions;
+        let count: u64 = wrong.iter().map(|wrong| wrong.count).sum();
+        writeln!(f, "{:<16} {count}", "contradictions")?;
+        for wrong in wrong {
+            writeln!(f, "    {}: {}", wrong.what, wrong.count)?;
+            for id in &wrong.examples {
+                writeln!(f, "        {id}")?;
             }
         }
         Ok(())
@@ -135,7 +151,10 @@ pub async fn verify(pool: &PgPool, mut manifest: impl BufRead) -> Result<Report,
         return Err(VerifyError::Line { line: 1, detail });
     }
     table.add(&samples).await?;
-    let mut report = Report::default();
+    let mut report = Report {
+        ledgers: ledgers(pool, EXAMPLES_MAX).await?,
+        ..Report::default()
+    };
     table
         .compare(pool, |identity, finding| report.add(identity, finding))
         .await?;

@@ -32,7 +32,7 @@ use crate::gateway::ports::History;
 use crate::gateway::{Behind, Gateway, GatewayConfig, grpc, http};
 use crate::observe::{self, Metrics};
 use crate::private_postgres::{self, PrivatePostgres};
-use crate::registry::RegistryRules;
+use crate::registry::{Registry, RegistryRules};
 use crate::shutdown::{self, Ending, Signals, Trigger};
 use crate::store;
 use crate::webhook::Around;
@@ -188,12 +188,8 @@ impl Running {
             log: Arc::clone(&log.log),
             registry,
             ready: ready_checks(&node.handle(), worker.as_ref()),
-            metrics_page: Arc::new({
-                let metrics = metrics.clone();
-                move || metrics.render()
-            }),
+            metrics_page: metrics_page(metrics),
         };
-        spawn(TaskKind::Service, "metrics upkeep", metrics.upkeep());
         let registry = behind.registry.clone();
         let gateway = Gateway::build(access.gateway.clone(), behind)?;
         spawn(TaskKind::Service, "keys", {
@@ -203,13 +199,11 @@ impl Running {
         let (stop_doors, stop) = Trigger::new();
         let open = serve_doors(doors, gateway, stop);
         let doors = spawn(TaskKind::Service, "doors", open);
-        if let Some(embedded) = &log.embedded {
-            let status = worker.as_ref().map(|worker| worker.status.clone());
-            floors::raise_cluster(embedded, ownership.checkpoint());
-            let webhooks = webhooks.as_ref().map(|webhooks| webhooks.floors.clone());
-            let stored = (status, webhooks);
-            floors::keep(Arc::clone(embedded), (node.handle(), registry), stored);
-        }
+        keep_floors(
+            &log,
+            (&node, &ownership, registry),
+            (worker.as_ref(), webhooks.as_ref()),
+        );
         observe::announce("http", http);
         observe::announce("grpc", grpc);
         access.announce(http);
@@ -372,6 +366,32 @@ async fn start_database(
         ..config.postgres.clone()
     })?;
     Ok((Some(postgres), pool))
+}
+
+/// The page of metrics, and what keeps it small.
+fn metrics_page(metrics: Metrics) -> Arc<dyn Fn() -> String + Send + Sync> {
+    spawn(
+        TaskKind::Service,
+        "metrics upkeep",
+        metrics.clone().upkeep(),
+    );
+    Arc::new(move || metrics.render())
+}
+
+/// Tells the embedded log what may be dropped.
+fn keep_floors(
+    log: &OpenLog,
+    (node, ownership, registry): (&Node, &Ownership, Registry),
+    (worker, webhooks): (Option<&WorkerTask>, Option<&WebhookTask>),
+) {
+    let Some(embedded) = &log.embedded else {
+        return;
+    };
+    let status = worker.map(|worker| worker.status.clone());
+    let webhooks = webhooks.map(|webhooks| webhooks.floors.clone());
+    floors::raise_cluster(embedded, ownership.checkpoint());
+    let stored = (status, webhooks);
+    floors::keep(Arc::clone(embedded), (node.handle(), registry), stored);
 }
 
 fn start_worker(config: &Config, log: &OpenLog, pool: &PgPool) -> WorkerTask {

@@ -3,6 +3,8 @@
 //! The manifest goes into a temporary table, so that Postgres sorts it. Then both sides are read in
 //! the order of (drone, boot, seq), one drone at a time.
 
+mod ledgers;
+
 use std::cmp::Ordering;
 
 use aerostream_domain::{BootId, DroneId, Seq};
@@ -16,6 +18,7 @@ use super::error::StoreError;
 use super::row::columns::{COLUMNS, list};
 use super::row::{decode, encode};
 use super::session::execute;
+pub use ledgers::{Contradiction, Ledgers, ledgers};
 
 /// Who a sample is, whatever its time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use super::{Config, Status, Worker, WorkerError};
 use crate::clock::utc_now;
 use crate::store::test_database::{self, SHARDS, TestDatabase};
+use crate::store::verify::ledgers;
 
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -182,6 +183,35 @@ fn letters(log: &MemoryLog) -> Vec<v1::DeadLetter> {
         .flat_map(|partition| log.records(Topic::DeadLetters, Partition(partition)))
         .map(|record| aerostream_log::decode(&record.payload).expect("a letter"))
         .collect()
+}
+
+/// Plants each fault by itself: `verify` must tell it, and nothing without it.
+async fn check_faults(pool: &PgPool, faults: &[(&str, String)]) {
+    for (what, fault) in faults {
+        let before = ledgers(pool, 3).await.expect("a look");
+        assert_eq!(before.contradictions, [], "before {fault}");
+        let backup = "CREATE TABLE kept_alert AS TABLE alert; \
+                      CREATE TABLE kept_alert_event AS TABLE alert_event; \
+                      CREATE TABLE kept_command AS TABLE command; \
+                      CREATE TABLE kept_command_event AS TABLE command_event";
+        sqlx::raw_sql(backup).execute(pool).await.expect("kept");
+        let fault = sqlx::AssertSqlSafe(fault.clone());
+        sqlx::raw_sql(fault).execute(pool).await.expect("a fault");
+        let found = ledgers(pool, 3).await.expect("a look").contradictions;
+        let is_told = found.iter().any(|found| found.what.contains(what));
+        assert!(is_told, "{what}: {found:?}");
+        let restore = ["alert", "alert_event", "command", "command_event"].map(|table| {
+            format!(
+                "DELETE FROM {table}; INSERT INTO {table} TABLE kept_{table}; \
+                     DROP TABLE kept_{table};"
+            )
+        });
+        let restore = sqlx::AssertSqlSafe(restore.concat());
+        sqlx::raw_sql(restore)
+            .execute(pool)
+            .await
+            .expect("restored");
+    }
 }
 
 async fn database() -> TestDatabase {

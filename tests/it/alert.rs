@@ -1,6 +1,8 @@
-//! An alert through the real process: from a drone whose battery runs low to a WebSocket and to
-//! Postgres, over a kill -9, without a second alert.
+//! An alert through the real process: from a drone whose battery runs low to a WebSocket, to
+//! another service and to Postgres, over a kill -9, without a second alert.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aerostream_simulator::Config;
@@ -19,6 +21,50 @@ use crate::support::{Load, Servers, System, ask, client, connect, fleet, wait_fo
 const PATIENCE: Duration = Duration::from_secs(240);
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Another service: the URL that it takes messages at, and what it took.
+async fn service() -> (String, Arc<Mutex<Vec<Value>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a free port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&taken);
+    let take = async move |message: axum::body::Bytes| {
+        let message: Value = serde_json::from_slice(&message).expect("JSON");
+        kept.lock().expect("no panic").push(message);
+    };
+    let router = axum::Router::new().route("/hook", axum::routing::post(take));
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, taken)
+}
+
+/// The setting that names a service; its secret is written into the file.
+fn target(url: &str, secret: &Path) -> String {
+    std::fs::write(secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("written");
+    let secret = secret.display();
+    format!("[{{name=\"pager\", url=\"{url}\", secret_file=\"{secret}\"}}]")
+}
+
+/// What a service was told of an alert.
+fn told_of(taken: &Mutex<Vec<Value>>, id: &str) -> Vec<String> {
+    let taken = taken.lock().expect("no panic");
+    let data = taken.iter().map(|message| &message["data"]);
+    let of_it = data.filter(|data| data["alert_id"] == id);
+    of_it
+        .map(|data| data["what"].as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+async fn told_both(taken: &Mutex<Vec<Value>>, id: &str) {
+    wait_until(PATIENCE, "both changes at the service", async || {
+        let told = told_of(taken, id);
+        ["raised", "acknowledged"]
+            .iter()
+            .all(|what| told.iter().any(|told| told == what))
+    })
+    .await;
+}
 
 async fn open(system: &System, query: &str) -> Option<Stream> {
     let url = format!("ws://127.0.0.1:{}/ws/v1/alerts{query}", system.http);
@@ -73,11 +119,27 @@ async fn killed_and_back(system: &System, mut up: Aerostream) -> Aerostream {
     system.start().await
 }
 
+async fn acknowledge(system: &System, drone: &str, id: &str) {
+    let path = format!("/api/v1/drones/{drone}/alerts/{id}/acknowledge");
+    let request = client()
+        .post(system.url(&path))
+        .bearer_auth(system.token("operator"))
+        .json(&json!({ "comment": "coming home" }));
+    let seen = ask(request).await;
+    assert_eq!(
+        (seen.status, &seen.json["is_acknowledged"]),
+        (200, &json!(true))
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
     let servers = Servers::shared().await;
     let database = servers.postgres().await.database().await;
+    let (url, taken) = service().await;
+    let secret = tempfile::NamedTempFile::new().expect("a file");
     let system = System::embedded(&servers).await.database(&database);
+    let system = system.set("WEBHOOKS__TARGETS", target(&url, secret.path()));
     let up = system.start().await;
     let mut stream = open(&system, "").await.expect("a feed");
     assert_eq!(frame(&mut stream).await["type"], "snapshot");
@@ -105,16 +167,7 @@ async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
         raised["drone_id"].as_str().unwrap(),
         raised["alert_id"].as_str().unwrap(),
     );
-    let path = format!("/api/v1/drones/{drone}/alerts/{id}/acknowledge");
-    let request = client()
-        .post(system.url(&path))
-        .bearer_auth(system.token("operator"))
-        .json(&json!({ "comment": "coming home" }));
-    let seen = ask(request).await;
-    assert_eq!(
-        (seen.status, &seen.json["is_acknowledged"]),
-        (200, &json!(true))
-    );
+    acknowledge(&system, drone, id).await;
 
     // Killed with the battery still low: what the journal has goes on.
     let mut up = killed_and_back(&system, up).await;
@@ -133,6 +186,7 @@ async fn a_low_battery_is_one_alert_at_every_door_and_behind_a_kill() {
     );
     assert!(!missed.contains(&"raised".to_owned()), "{missed:?}");
 
+    told_both(&taken, id).await;
     drop(load);
     let history = "/api/v1/alerts?rule_id=battery&history=true";
     wait_until(PATIENCE, "the alert in Postgres", async || {

@@ -194,3 +194,48 @@ async fn what_an_owner_has_forgotten_can_still_be_acknowledged() {
     let others = reader.alert(&drone(2), AlertId(1)).await.expect("read");
     assert!(others.is_none());
 }
+
+/// What `aerostream verify` finds in tables that somebody put his hands on.
+#[tokio::test]
+async fn alerts_that_contradict_their_changes_are_found() {
+    let database = database().await;
+    let pool = &database.pool;
+    let log = log();
+    let mut worker = start(&log, pool, config());
+    append_journal(&log, Some(epoch(5)), JournalKind::Claim(claim("a"))).await;
+    let condition_again = [raised(1), worse(1), cleared(1), raised(2)];
+    append_journal(&log, Some(epoch(5)), changed(&condition_again[..3])).await;
+    append_journal(&log, Some(epoch(5)), changed(&condition_again[3..])).await;
+    let acknowledge = about(AlertRecord::Acknowledge(remark(2, "olga")));
+    append_journal(&log, None, acknowledge).await;
+    until(&mut worker, 4).await;
+    worker.stop().await;
+    let one = AlertId(1);
+    let faults = [
+        (
+            "not what its changes made it",
+            format!("UPDATE alert SET turns = 9 WHERE alert_id = '{one}'"),
+        ),
+        (
+            "not what its changes made it",
+            "UPDATE alert SET acknowledged_at = NULL".to_owned(),
+        ),
+        (
+            "not what its changes made it",
+            "UPDATE alert SET is_active = NOT is_active".to_owned(),
+        ),
+        (
+            "not raised once",
+            format!("DELETE FROM alert_event WHERE what = 'raised' AND alert_id = '{one}'"),
+        ),
+        (
+            "a change of an alert that is not there",
+            format!("DELETE FROM alert WHERE alert_id = '{one}'"),
+        ),
+        (
+            "another of its condition was active",
+            "UPDATE alert_event SET log_offset = 9 WHERE what = 'cleared'".to_owned(),
+        ),
+    ];
+    check_faults(pool, &faults).await;
+}

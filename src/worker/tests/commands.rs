@@ -136,4 +136,20 @@ async fn check_tables(pool: &PgPool) {
     ];
     let expected = expected.map(|(what, counts)| (what.to_owned(), counts));
     assert_eq!(events, expected);
+    let faults = [
+        (
+            "a command that is not what its changes made it",
+            "UPDATE command SET state = 'confirmed' WHERE name = 'hold'",
+        ),
+        (
+            "a change of a command that is not there",
+            "DELETE FROM command WHERE name = 'hold'",
+        ),
+        (
+            "a command that ended and went out again",
+            "UPDATE command_event SET log_offset = log_offset + 99 WHERE what = 'sent'",
+        ),
+    ];
+    let faults = faults.map(|(what, fault)| (what, fault.to_owned()));
+    check_faults(pool, &faults).await;
 }
