@@ -10,7 +10,9 @@ pub mod error;
 pub mod ownership;
 pub mod watch;
 
-pub use control_log::{ControlState, Effect, ShardOwner};
+pub use control_log::members::MemberId;
+pub use control_log::owners::ShardOwner;
+pub use control_log::{ControlState, Effect, Stamp};
 pub use error::ClusterError;
 pub use ownership::{ClaimedShard, NodeIdentity, Ownership, claim_all};
 pub use watch::{Fenced, watch_control_log};
