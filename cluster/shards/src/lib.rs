@@ -8,6 +8,7 @@ mod checkpoint;
 pub mod control_log;
 pub mod error;
 pub mod ownership;
+pub mod placement;
 pub mod watch;
 
 pub use control_log::members::MemberId;

@@ -1,4 +1,4 @@
-//! What single records do; `tests/fold.rs` tries random ones.
+//! What single records do; `tests/properties/fold.rs` tries random ones.
 
 use super::*;
 

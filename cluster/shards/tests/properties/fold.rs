@@ -1,11 +1,6 @@
 //! Whatever is written to the control log, in whatever order and at whatever times: every reader
 //! has the same state, and no shard has two owners.
 
-#[path = "fold/history.rs"]
-mod history;
-#[path = "fold/records.rs"]
-mod records;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -18,6 +13,7 @@ use aerostream_proto::v1::control_record::Kind;
 use proptest::prelude::*;
 
 use crate::history::{History, Step, histories};
+use crate::records;
 
 fn config() -> ProptestConfig {
     ProptestConfig {
