@@ -7,8 +7,10 @@ mod checkpoint;
 
 pub mod control_log;
 pub mod error;
+pub mod lease;
 pub mod ownership;
 pub mod placement;
+pub mod shard_state;
 pub mod watch;
 
 pub use control_log::members::MemberId;

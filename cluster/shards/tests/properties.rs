@@ -9,5 +9,9 @@ mod history;
 mod placement;
 #[path = "properties/records.rs"]
 mod records;
+#[path = "properties/rights.rs"]
+mod rights;
+#[path = "properties/shard_state.rs"]
+mod shard_state;
 #[path = "properties/world.rs"]
 mod world;
