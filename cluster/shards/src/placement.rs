@@ -6,6 +6,7 @@
 mod layout;
 mod score;
 mod slots;
+mod standbys;
 
 use aerostream_domain::{Epoch, ShardId};
 use aerostream_proto::v1;
@@ -14,6 +15,7 @@ use aerostream_proto::v1::control_record::Kind;
 use crate::control_log::members::MemberId;
 pub use layout::{Candidate, Held, Layout, Place};
 use slots::Slots;
+pub use standbys::{Listing, propose_standbys};
 
 /// Of a hundred shards, those that may be under way at a time for the sake of balance alone.
 const MOVES_PERCENT: usize = 2;

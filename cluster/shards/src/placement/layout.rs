@@ -26,6 +26,8 @@ pub struct Candidate {
     pub version: u32,
     /// It gets no more shards.
     pub draining: bool,
+    /// What fails together with it; empty if unknown.
+    pub zone: String,
 }
 
 /// A shard and where it is.
@@ -39,6 +41,8 @@ pub struct Held {
     pub place: Place,
     /// Members that have what is durable of it.
     pub warm: Vec<MemberId>,
+    /// Members that follow it and have not caught up.
+    pub cold: Vec<MemberId>,
 }
 
 /// Who has a shard.
@@ -92,20 +96,23 @@ fn candidate(member: &Member) -> Option<Candidate> {
         weight: member.capacity,
         version: member.rules_known,
         draining: member.life?.draining,
+        zone: member.zone.clone(),
     })
 }
 
 fn held(state: &ControlState, shard: ShardId) -> Held {
     let owner = state.owner(shard);
-    let warm = state
-        .members()
-        .map(|member| &member.id)
-        .filter(|id| state.standby(shard, id) == Some(Readiness::CaughtUp));
+    let standbys = |readiness| {
+        let members = state.members().map(|member| &member.id);
+        let standbys = members.filter(|id| state.standby(shard, id) == Some(readiness));
+        standbys.cloned().collect()
+    };
     Held {
         shard,
         epoch: owner.map(|owner| owner.epoch),
         place: owner.map_or(Place::Orphan, |owner| place(state, owner)),
-        warm: warm.cloned().collect(),
+        warm: standbys(Readiness::CaughtUp),
+        cold: standbys(Readiness::Listed),
     }
 }
 

@@ -9,11 +9,14 @@ use crate::nodes::{Node, Shared, cluster};
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 1500,
+        cases: 600,
         failure_persistence: None,
         ..ProptestConfig::default()
     }
 }
+
+/// How often each node reads and writes within a round.
+const ANSWERS: usize = 6;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -46,11 +49,13 @@ enum Op {
     /// Everybody does everything for a while.
     Calm {
         rounds: usize,
+        ms: u64,
     },
     /// All but one do everything for a while; that one is stopped.
     Stopped {
         node: usize,
         rounds: usize,
+        ms: u64,
     },
 }
 
@@ -66,8 +71,10 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => node().prop_map(|node| Op::Resolve { node }),
         1 => node().prop_map(|node| Op::Drain { node }),
         1 => node().prop_map(|node| Op::Restart { node }),
-        3 => (1..8_usize).prop_map(|rounds| Op::Calm { rounds }),
-        2 => (node(), 1..20_usize).prop_map(|(node, rounds)| Op::Stopped { node, rounds }),
+        3 => (1..8_usize, 1..500_u64).prop_map(|(rounds, ms)| Op::Calm { rounds, ms }),
+        3 => (node(), 1..40_usize, 1..500_u64).prop_map(|(node, rounds, ms)| {
+            Op::Stopped { node, rounds, ms }
+        }),
     ];
     prop::collection::vec(op, 0..60)
 }
@@ -94,16 +101,20 @@ impl Run {
             Op::Resolve { node } => nodes[*node].resolve(shared),
             Op::Drain { node } => nodes[*node].drain(shared),
             Op::Restart { node } => nodes[*node].restart(),
-            Op::Calm { rounds } => self.calm(*rounds, None),
-            Op::Stopped { node, rounds } => self.calm(*rounds, Some(*node)),
+            Op::Calm { rounds, ms } => self.calm((*rounds, *ms), None),
+            Op::Stopped { node, rounds, ms } => self.calm((*rounds, *ms), Some(*node)),
         }
         self.check();
     }
 
-    fn calm(&mut self, rounds: usize, stopped: Option<usize>) {
+    /// Rounds that take some milliseconds each, in which what is written is answered at once: no
+    /// successor could be quicker.
+    fn calm(&mut self, (rounds, ms): (usize, u64), stopped: Option<usize>) {
+        let awake = (0..self.nodes.len()).filter(|number| Some(*number) != stopped);
+        let awake: Vec<_> = awake.collect();
         for _ in 0..rounds {
-            self.shared.now_us += 250_000;
-            for number in (0..self.nodes.len()).filter(|number| Some(*number) != stopped) {
+            self.shared.now_us += ms * 1000;
+            for number in awake.iter().copied().cycle().take(ANSWERS * awake.len()) {
                 let (shared, node) = (&mut self.shared, &mut self.nodes[number]);
                 node.read(shared, 1000);
                 node.read_claims(shared, 1000);
@@ -132,7 +143,7 @@ proptest! {
         for op in &ops {
             run.apply(op);
         }
-        run.calm(60, None);
+        run.calm((60, 250), None);
         let mut would = run.nodes.iter().filter(|node| node.would_release(&run.shared));
         prop_assert!(would.next().is_some(), "nobody serves");
         let released = run.nodes.iter().flat_map(|node| node.released.iter().copied());
@@ -149,7 +160,7 @@ proptest! {
 #[test]
 fn a_node_that_stops_is_replaced_and_comes_back_as_another() {
     let mut run = Run::new();
-    run.calm(20, None);
+    run.calm((20, 250), None);
     let owner = |run: &Run| {
         let mut nodes = run.nodes.iter();
         nodes.position(|node| node.would_release(&run.shared))
@@ -157,16 +168,16 @@ fn a_node_that_stops_is_replaced_and_comes_back_as_another() {
     let first = owner(&run).unwrap();
     let epoch = run.nodes[first].epoch();
     // Four seconds: the promise, with heartbeats, assignment and claims read every 250 ms.
-    run.calm(16, Some(first));
+    run.calm((16, 250), Some(first));
     let second = owner(&run).unwrap();
     assert_ne!(first, second);
     assert!(run.nodes[second].epoch() > epoch);
     assert_eq!(run.nodes[first].epoch(), epoch, "it does not know yet");
-    run.calm(20, None);
+    run.calm((20, 250), None);
     assert_eq!(owner(&run), Some(second));
     assert_eq!(run.nodes[first].epoch(), None);
     run.nodes[second].drain(&mut run.shared);
-    run.calm(20, None);
+    run.calm((20, 250), None);
     let third = owner(&run).unwrap();
     assert_ne!(second, third);
 }

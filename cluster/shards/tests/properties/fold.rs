@@ -255,9 +255,16 @@ proptest! {
             ) {
                 prop_assert_ne!(lasting(&step.before), lasting(after), "{:?}", step.record);
             }
-            if let Some(Kind::Assign(assign)) = &step.record.kind {
-                let in_force = records::epoch_of(&step.before, assign.shard as u16);
-                if assign.expected.map(Epoch::from) != in_force {
+            let believed = match &step.record.kind {
+                Some(Kind::Assign(assign)) => Some((assign.shard, assign.expected)),
+                Some(Kind::Active(active)) => Some((active.shard, active.epoch)),
+                Some(Kind::Move(wish)) => Some((wish.shard, wish.expected)),
+                Some(Kind::Sealed(sealed)) => Some((sealed.shard, sealed.epoch)),
+                _ => None,
+            };
+            if let Some((shard, epoch)) = believed {
+                let in_force = records::epoch_of(&step.before, shard as u16);
+                if epoch.map(Epoch::from) != in_force {
                     prop_assert!(step.effect == Effect::Void || step.before.rules() > 2);
                 }
             }

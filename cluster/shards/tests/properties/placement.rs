@@ -1,7 +1,7 @@
 //! Whoever comes and goes: nobody has too many shards, none waits, and few move.
 
 use aerostream_cluster::control_log::{HEARTBEAT_EVERY, RULES_KNOWN};
-use aerostream_cluster::placement::{Held, Layout, Place, Proposal, propose};
+use aerostream_cluster::placement::{Held, Layout, Place, Proposal, propose, propose_standbys};
 use aerostream_cluster::{ControlState, Effect, MemberId, Stamp};
 use aerostream_domain::{Offset, ShardId, UtcMicros};
 use aerostream_proto::v1;
@@ -42,6 +42,7 @@ proptest! {
     #[test]
     fn new_shards_are_assigned_at_once_and_within_the_bounds(mut world in new_worlds()) {
         let count = world.layout.shards.len();
+        let has_no_warm = world.layout.shards.iter().all(|held| held.warm.is_empty());
         let proposals = propose(&world.layout, VERSION);
         prop_assert_eq!(proposals.len(), count);
         for proposal in proposals {
@@ -51,7 +52,6 @@ proptest! {
         }
         for (floor, cap, load) in world.bounds().into_values() {
             prop_assert!(load <= cap, "{:?}", world.bounds());
-            let has_no_warm = world.layout.shards.iter().all(|held| held.warm.is_empty());
             prop_assert!(load >= floor || !has_no_warm, "{:?}", world.bounds());
         }
         let moves_min = world.moves_min();
@@ -243,6 +243,68 @@ proptest! {
         let mut other = world.layout.clone();
         other.members.reverse();
         prop_assert_eq!(propose(&world.layout, VERSION), propose(&other, VERSION));
+    }
+}
+
+/// Lists and removes what is proposed, and lets every standby catch up at once; gives what was
+/// listed.
+fn follow(layout: &mut Layout) -> usize {
+    let mut listed = 0;
+    for listing in propose_standbys(layout) {
+        let held = &mut layout.shards[usize::from(listing.shard.0)];
+        if listing.is_wanted {
+            assert!(!held.warm.contains(&listing.member), "{listing:?}");
+            held.warm.push(listing.member);
+            listed += 1;
+        } else {
+            held.warm.retain(|member| *member != listing.member);
+        }
+    }
+    listed
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn every_shard_has_one_standby_in_another_zone(
+        mut world in settled_worlds(),
+        zones in prop::collection::vec(0..3_u8, 8),
+        drains in any::<prop::sample::Index>(),
+    ) {
+        for (member, zone) in world.layout.members.iter_mut().zip(zones) {
+            member.zone = zone.to_string();
+        }
+        let drains = drains.index(world.layout.members.len());
+        for round in 0..2 {
+            follow(&mut world.layout);
+            follow(&mut world.layout);
+            prop_assert_eq!(propose_standbys(&world.layout), vec![]);
+            let members = &world.layout.members;
+            let zone_of = |id: &MemberId| {
+                let member = members.iter().find(|member| member.id == *id);
+                member.map(|member| member.zone.clone())
+            };
+            for held in &world.layout.shards {
+                let Place::Serving(owner) = &held.place else {
+                    panic!("settled, but {held:?}");
+                };
+                let mut may = members
+                    .iter()
+                    .filter(|member| !member.draining && member.id != *owner);
+                let zone = zone_of(owner);
+                let may_be_apart = may.clone().any(|member| Some(&member.zone) != zone.as_ref());
+                if may.next().is_some() {
+                    prop_assert_eq!(held.warm.len(), 1, "{:?}", held);
+                    prop_assert_eq!(zone_of(&held.warm[0]) != zone, may_be_apart, "{:?}", held);
+                    prop_assert!(held.warm[0] != *owner);
+                }
+            }
+            if round == 0 {
+                world.layout.members[drains].draining = true;
+                world.settle();
+            }
+        }
     }
 }
 

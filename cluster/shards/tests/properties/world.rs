@@ -22,6 +22,7 @@ pub fn candidate(number: usize, weight: u32) -> Candidate {
         weight,
         version: VERSION,
         draining: false,
+        zone: String::new(),
     }
 }
 
@@ -32,6 +33,7 @@ pub fn new_shards(count: u16) -> Vec<Held> {
         epoch: None,
         place: Place::Orphan,
         warm: Vec::new(),
+        cold: Vec::new(),
     };
     (0..count).map(held).collect()
 }
@@ -115,7 +117,10 @@ impl World {
             generation: 1,
             offset: Offset(self.records),
         });
-        held.place = Place::Serving(to);
+        held.warm.retain(|warm| *warm != to);
+        if let Place::Serving(before) = std::mem::replace(&mut held.place, Place::Serving(to)) {
+            held.warm.push(before);
+        }
     }
 
     /// Does what is proposed until nothing is.
@@ -182,10 +187,16 @@ pub fn settled_worlds() -> impl Strategy<Value = World> {
 
 /// Anything: nobody's plan, shards under way, members that drain or are of another version.
 pub fn odd_worlds() -> impl Strategy<Value = World> {
-    let place = (0..12_u8, 0..6_usize);
+    let place = prop_oneof![
+        1 => Just(0..12_u8),
+        // Nothing is under way.
+        2 => Just(5..12_u8),
+    ];
+    let places =
+        place.prop_flat_map(|kinds| proptest::collection::vec((kinds, 0..6_usize), 1..200));
     let member = (1..6_u32, 0..4_u8, VERSION..VERSION + 2);
     let members = proptest::collection::vec(member, 0..6);
-    (members, proptest::collection::vec(place, 1..200)).prop_map(|(members, places)| {
+    (members, places).prop_map(|(members, places)| {
         let members = (0..)
             .zip(members)
             .map(|(number, (weight, drains, version))| Candidate {
@@ -196,8 +207,14 @@ pub fn odd_worlds() -> impl Strategy<Value = World> {
         let members: Vec<_> = members.collect();
         let mut shards = new_shards(places.len() as u16);
         for (held, (kind, owner)) in shards.iter_mut().zip(places) {
-            let is_up = owner < members.len();
-            let owner = id(owner);
+            let is_up = !members.is_empty();
+            let is_member = kind == 1 || kind >= 5;
+            let members_count = members.len().max(1);
+            let owner = id(if is_member {
+                owner % members_count
+            } else {
+                owner
+            });
             held.place = match kind {
                 1 if is_up => Place::Settling(owner),
                 2 => Place::Moving { to: owner },
