@@ -2,6 +2,10 @@
 //!
 //! Today one node owns every shard; its claim already goes through the control log, so every record
 //! that it writes carries an epoch and a second process cannot write beside it unnoticed.
+//!
+//! [`control_log`] knows more than that node writes, and [`placement`], [`lease`] and
+//! [`shard_state`] decide what several nodes would do with it. They are pure, and nothing drives
+//! them yet (docs/adr/012).
 
 mod checkpoint;
 
