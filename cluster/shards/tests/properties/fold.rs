@@ -215,7 +215,8 @@ proptest! {
             if let Effect::RulesUnknown(_) = step.effect {
                 break;
             }
-            let written: v1::ControlCheckpoint = decode(&encode(&step.before.checkpoint())).unwrap();
+            let written = encode(&step.before.checkpoint());
+            let written: v1::ControlCheckpoint = decode(&written).unwrap();
             let restored = ControlState::restore(written.clone());
             prop_assert_eq!(restored.as_ref(), Some(&step.before));
             let (end, rest) = fold_all(restored.unwrap(), &history.steps[place..]);
