@@ -72,8 +72,7 @@ async fn newest_within(
 fn of_record(record: &Record) -> Option<(Offset, ControlState)> {
     match decode::<v1::ControlRecord>(&record.payload).ok()?.kind? {
         Kind::Checkpoint(checkpoint) => {
-            let at = Offset(checkpoint.folded_below);
-            ControlState::restore(checkpoint).map(|state| (at, state))
+            ControlState::restore(checkpoint).map(|state| (state.next(), state))
         }
         _ => None,
     }
@@ -85,6 +84,7 @@ mod tests {
     use aerostream_log::MemoryLog;
 
     use super::*;
+    use crate::control_log::Stamp;
     use crate::ownership::{NodeIdentity, Ownership, claim_all};
 
     fn shards() -> ShardCount {
@@ -105,7 +105,7 @@ mod tests {
     fn fold(log: &MemoryLog, from: Offset, mut state: ControlState) -> ControlState {
         let records = log.records(Topic::Cluster, CONTROL);
         for record in records.into_iter().filter(|record| record.offset >= from) {
-            state.fold(record.offset, decode(&record.payload).unwrap());
+            state.fold(Stamp::of(&record), decode(&record.payload).unwrap());
         }
         state
     }
@@ -127,9 +127,9 @@ mod tests {
             let below = records.iter().take(place as usize);
             let mut state = ControlState::default();
             for record in below {
-                state.fold(record.offset, decode(&record.payload).unwrap());
+                state.fold(Stamp::of(record), decode(&record.payload).unwrap());
             }
-            let made = state.checkpoint(Offset(place));
+            let made = state.checkpoint();
             assert_eq!(ControlState::restore(made), Some(state), "at {place}");
         }
     }
@@ -160,5 +160,30 @@ mod tests {
         log.drop_below(Topic::Cluster, CONTROL, Offset(10));
         let error = claim(&log, 2).await.unwrap_err().to_string();
         assert!(error.contains("below offset 10"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_node_without_heartbeats_is_told_that_it_is_not_admitted() {
+        let log = MemoryLog::new(shards());
+        for kind in [
+            Kind::Created(v1::Created {
+                shards: 64,
+                hash_version: 1,
+                generation: 1,
+                ..Default::default()
+            }),
+            Kind::Version(v1::Version { rules: 2 }),
+        ] {
+            let record = v1::ControlRecord { kind: Some(kind) };
+            let append = aerostream_log::Append {
+                topic: Topic::Cluster,
+                partition: CONTROL,
+                key: bytes::Bytes::new(),
+                payload: aerostream_log::encode(&record),
+            };
+            log.append(append).await.unwrap();
+        }
+        let error = claim(&log, 1).await.unwrap_err().to_string();
+        assert!(error.contains("node-1 was not admitted"), "{error}");
     }
 }

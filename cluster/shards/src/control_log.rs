@@ -1,26 +1,85 @@
 //! The pure fold of the control log: every reader of the same records has the same state.
+//!
+//! What counts is decided by the records alone: their order, and the times that the log gave them.
+
+pub mod clock;
+pub mod members;
+pub mod owners;
+
+mod reigns;
+mod saved;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use aerostream_domain::{Epoch, Offset, ShardId};
+use aerostream_domain::{Epoch, Offset, ShardId, UtcMicros};
+use aerostream_log::Record;
 use aerostream_proto::v1;
 use aerostream_proto::v1::control_record::Kind;
 
-/// Who owns a shard, and since which epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShardOwner {
-    pub node: String,
-    pub incarnation: String,
-    pub epoch: Epoch,
+use crate::checkpoint::EVERY;
+use clock::{LiveClock, LiveMicros};
+use members::{Life, Member, MemberId, Members};
+use owners::{Readiness, ShardOwner, Standbys};
+use saved::{id, member_of};
+
+/// Rules of a log without a `Version` record.
+pub const RULES_FIRST: u32 = 1;
+/// Rules from which on members send heartbeats, expire and move shards.
+pub const RULES_LIFE: u32 = 2;
+/// The newest rules that this build folds by.
+pub const RULES_KNOWN: u32 = RULES_LIFE;
+/// Time on the live clock after a member's newest heartbeat from which on it may be expired.
+pub const TTL: Duration = Duration::from_secs(3);
+/// From one heartbeat of a member to the next.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_millis(500);
+/// Time on the live clock after which the state is written down again.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+
+/// Where a record is in the control log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its offset.
+    pub offset: Offset,
+    /// The log's time of its append.
+    pub at: UtcMicros,
+}
+
+impl Stamp {
+    /// Where a record that was read is.
+    #[must_use]
+    pub const fn of(record: &Record) -> Self {
+        Self {
+            offset: record.offset,
+            at: record.at,
+        }
+    }
 }
 
 /// What the records so far say.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ControlState {
+    /// Every record below is folded.
+    next: Offset,
+    rules: u32,
     created: Option<v1::Created>,
-    /// Newest incarnation of each node; an older one of the same name has expired.
-    members: BTreeMap<String, v1::Join>,
+    /// Generation that an operator raised; `None`: as created.
+    raised_to: Option<u32>,
+    /// `None` before the rules that know heartbeats.
+    clock: Option<LiveClock>,
+    members: Members,
     owners: BTreeMap<ShardId, ShardOwner>,
+    standbys: Standbys,
+    last_checkpoint: Option<LastCheckpoint>,
+}
+
+/// The newest checkpoint record that was folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LastCheckpoint {
+    offset: Offset,
+    live: LiveMicros,
 }
 
 /// What a record changed.
@@ -31,102 +90,245 @@ pub enum Effect {
     /// The cluster's shape is fixed.
     Created,
     /// A node is a member; an older incarnation of the same name is none any more.
-    Joined { node: String, incarnation: String },
+    Joined(MemberId),
+    /// A member gave a sign of life.
+    Heard {
+        /// Who.
+        member: MemberId,
+        /// Number that its sender gave the heartbeat.
+        sequence: u64,
+    },
+    /// A member gets no more shards.
+    Draining(MemberId),
+    /// A member went of itself.
+    Left(MemberId),
+    /// A member was not heard for [`TTL`] and is none any more.
+    Expired(MemberId),
     /// A shard has a new owner.
-    Assigned { shard: ShardId, owner: ShardOwner },
+    Assigned {
+        /// Which shard.
+        shard: ShardId,
+        /// Its owner from here on.
+        owner: ShardOwner,
+    },
+    /// A shard's owner serves it.
+    Activated {
+        /// Which shard.
+        shard: ShardId,
+        /// Whose reign.
+        epoch: Epoch,
+    },
+    /// A shard's owner shall seal it.
+    Moving {
+        /// Which shard.
+        shard: ShardId,
+        /// Whose reign shall end.
+        epoch: Epoch,
+        /// Who shall have it.
+        to: MemberId,
+    },
+    /// A shard's owner wrote its last, and is a standby now.
+    Sealed {
+        /// Which shard.
+        shard: ShardId,
+        /// The reign that is over.
+        epoch: Epoch,
+    },
+    /// A member follows a shard, or is told to stop.
+    StandbyChanged {
+        /// Which shard.
+        shard: ShardId,
+        /// Who follows it.
+        member: MemberId,
+        /// `None`: it shall follow it no more.
+        readiness: Option<Readiness>,
+    },
+    /// Newer rules are in force.
+    RulesRaised(u32),
+    /// Every member ended, and later epochs are above all earlier ones.
+    GenerationRaised(u32),
+    /// Rules are in force that this build does not know: nothing from this record on can be folded.
+    RulesUnknown(u32),
+    /// The record is below what was folded, so this is not the log that was folded before.
+    Regressed {
+        /// Where the next record had to be, or above.
+        expected: Offset,
+    },
+}
+
+impl Default for ControlState {
+    /// What is known before the first record.
+    fn default() -> Self {
+        Self {
+            next: Offset(0),
+            rules: RULES_FIRST,
+            created: None,
+            raised_to: None,
+            clock: None,
+            members: Members::default(),
+            owners: BTreeMap::new(),
+            standbys: Standbys::default(),
+            last_checkpoint: None,
+        }
+    }
 }
 
 impl ControlState {
-    /// Folds the record at `offset`.
-    pub fn fold(&mut self, offset: Offset, record: v1::ControlRecord) -> Effect {
+    /// Folds a record.
+    pub fn fold(&mut self, stamp: Stamp, record: v1::ControlRecord) -> Effect {
+        if self.rules > RULES_KNOWN {
+            return Effect::RulesUnknown(self.rules);
+        }
+        if stamp.offset < self.next {
+            return Effect::Regressed {
+                expected: self.next,
+            };
+        }
+        self.next = Offset(stamp.offset.0.saturating_add(1));
+        if let Some(clock) = &mut self.clock {
+            clock.advance(stamp.at);
+        }
         match record.kind {
             Some(Kind::Created(created)) if self.created.is_none() => {
                 self.created = Some(created);
                 Effect::Created
             }
-            Some(Kind::Join(join)) => {
-                let (node, incarnation) = (join.node.clone(), join.incarnation.clone());
-                self.members.insert(node.clone(), join);
-                Effect::Joined { node, incarnation }
+            Some(Kind::Join(join)) => self.fold_join(join),
+            Some(Kind::Assign(assign)) => self.fold_assign(stamp.offset, assign),
+            Some(Kind::Version(version)) => self.fold_version(stamp.at, &version),
+            Some(kind) if self.rules >= RULES_LIFE => self.fold_life(stamp.offset, kind),
+            Some(_) | None => Effect::Void,
+        }
+    }
+
+    /// What counts only since members have lives.
+    fn fold_life(&mut self, offset: Offset, kind: Kind) -> Effect {
+        match kind {
+            Kind::Heartbeat(heartbeat) => self.fold_heartbeat(heartbeat),
+            Kind::Drain(drain) => self.fold_drain(id(drain.node, drain.incarnation)),
+            Kind::Leave(leave) => {
+                let member = id(leave.node, leave.incarnation);
+                self.end(&member).map_or(Effect::Void, Effect::Left)
             }
-            Some(Kind::Assign(assign)) => self.fold_assign(offset, assign),
-            Some(Kind::Created(_) | Kind::Checkpoint(_)) | None => Effect::Void,
+            Kind::Expire(expire) => self.fold_expire(&id(expire.node, expire.incarnation)),
+            Kind::Active(active) => self.fold_active(&active),
+            Kind::Move(wish) => self.fold_move(wish),
+            Kind::Sealed(sealed) => self.fold_sealed(&sealed),
+            Kind::Standby(standby) => self.fold_standby(standby),
+            Kind::RaiseGeneration(raise) => self.fold_raise_generation(&raise),
+            Kind::Checkpoint(_) => {
+                let live = self.live_now();
+                self.last_checkpoint = Some(LastCheckpoint { offset, live });
+                Effect::Void
+            }
+            Kind::Created(_) | Kind::Join(_) | Kind::Assign(_) | Kind::Version(_) => Effect::Void,
         }
     }
 
-    fn fold_assign(&mut self, offset: Offset, assign: v1::Assign) -> Effect {
-        let Some(created) = &self.created else {
-            return Effect::Void;
-        };
-        let Ok(number) = u16::try_from(assign.shard) else {
-            return Effect::Void;
-        };
-        let shard = ShardId(number);
-        let expected = assign.expected.map(Epoch::from);
-        let current = self.owners.get(&shard);
-        let may_take = assign.shard < created.shards
-            && expected == current.map(|owner| owner.epoch)
-            && self.is_up(&assign.to_node, &assign.to_incarnation)
-            && current.is_none_or(|owner| !self.is_up(&owner.node, &owner.incarnation));
-        if !may_take {
-            return Effect::Void;
+    fn fold_join(&mut self, join: v1::Join) -> Effect {
+        let joining = id(join.node.clone(), join.incarnation.clone());
+        let mut life = None;
+        if self.rules >= RULES_LIFE {
+            let is_refused = join.record_version < self.rules
+                || join.node.is_empty()
+                || self.is_up(&joining)
+                || self.members.has_ended(&joining);
+            if is_refused {
+                return Effect::Void;
+            }
+            life = Some(Life::begun(self.live_now()));
+            if let Some(older) = self.members.current.get(&join.node) {
+                let older = older.id.clone();
+                self.end(&older);
+            }
         }
-        let owner = ShardOwner {
-            node: assign.to_node,
-            incarnation: assign.to_incarnation,
-            epoch: Epoch {
-                generation: created.generation,
-                offset,
-            },
+        let member = member_of(join, life);
+        self.members.current.insert(joining.node.clone(), member);
+        Effect::Joined(joining)
+    }
+
+    fn fold_heartbeat(&mut self, heartbeat: v1::Heartbeat) -> Effect {
+        let heard = self.live_now();
+        let member = id(heartbeat.node, heartbeat.incarnation);
+        let Some(life) = self.members.life_mut(&member) else {
+            return Effect::Void;
         };
-        self.owners.insert(shard, owner.clone());
-        Effect::Assigned { shard, owner }
-    }
-
-    fn is_up(&self, node: &str, incarnation: &str) -> bool {
-        self.members
-            .get(node)
-            .is_some_and(|join| join.incarnation == incarnation)
-    }
-
-    /// The state as a record, so that nobody has to read what is below `folded_below`.
-    #[must_use]
-    pub fn checkpoint(&self, folded_below: Offset) -> v1::ControlCheckpoint {
-        let owners = self.owners.iter().map(|(shard, owner)| v1::OwnedShard {
-            shard: u32::from(shard.0),
-            node: owner.node.clone(),
-            incarnation: owner.incarnation.clone(),
-            epoch: Some(owner.epoch.into()),
-        });
-        v1::ControlCheckpoint {
-            folded_below: folded_below.0,
-            created: self.created.clone(),
-            members: self.members.values().cloned().collect(),
-            owners: owners.collect(),
+        life.heard = heard;
+        Effect::Heard {
+            member,
+            sequence: heartbeat.sequence,
         }
     }
 
-    /// The state of a checkpoint; `None` if it is not one.
-    #[must_use]
-    pub fn restore(checkpoint: v1::ControlCheckpoint) -> Option<Self> {
-        let owner = |owned: v1::OwnedShard| {
-            let owner = ShardOwner {
-                node: owned.node,
-                incarnation: owned.incarnation,
-                epoch: owned.epoch?.into(),
-            };
-            Some((ShardId(u16::try_from(owned.shard).ok()?), owner))
-        };
-        let members = checkpoint.members.into_iter();
-        Some(Self {
-            created: checkpoint.created,
-            members: members.map(|join| (join.node.clone(), join)).collect(),
-            owners: checkpoint
-                .owners
-                .into_iter()
-                .map(owner)
-                .collect::<Option<_>>()?,
+    fn fold_drain(&mut self, member: MemberId) -> Effect {
+        match self.members.life_mut(&member) {
+            Some(life) if !life.draining => {
+                life.draining = true;
+                Effect::Draining(member)
+            }
+            _ => Effect::Void,
+        }
+    }
+
+    fn fold_expire(&mut self, member: &MemberId) -> Effect {
+        if !self.may_expire(member) {
+            return Effect::Void;
+        }
+        self.end(member).map_or(Effect::Void, Effect::Expired)
+    }
+
+    /// Ends a member and what it follows; what it owns is then anybody's.
+    fn end(&mut self, member: &MemberId) -> Option<MemberId> {
+        self.members.end(member).then(|| {
+            self.standbys.remove_everywhere(member);
+            member.clone()
         })
+    }
+
+    fn fold_version(&mut self, at: UtcMicros, version: &v1::Version) -> Effect {
+        let mut members = self.members.current.values();
+        let is_known_to_all = members.all(|member| member.rules_known >= version.rules);
+        if version.rules <= self.rules || !is_known_to_all || self.created.is_none() {
+            return Effect::Void;
+        }
+        self.rules = version.rules;
+        if self.rules > RULES_KNOWN {
+            return Effect::RulesUnknown(self.rules);
+        }
+        self.clock = Some(LiveClock::start(at));
+        for member in self.members.current.values_mut() {
+            member.life = Some(Life::begun(LiveMicros(0)));
+        }
+        Effect::RulesRaised(self.rules)
+    }
+
+    fn fold_raise_generation(&mut self, raise: &v1::RaiseGeneration) -> Effect {
+        if self.generation() != Some(raise.expected) || raise.to <= raise.expected {
+            return Effect::Void;
+        }
+        self.raised_to = Some(raise.to);
+        self.members.end_all();
+        self.standbys = Standbys::default();
+        Effect::GenerationRaised(raise.to)
+    }
+
+    fn live_now(&self) -> LiveMicros {
+        self.clock.map_or(LiveMicros(0), |clock| clock.now)
+    }
+}
+
+/// What is known.
+impl ControlState {
+    /// Offset below which every record is folded.
+    #[must_use]
+    pub const fn next(&self) -> Offset {
+        self.next
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub const fn rules(&self) -> u32 {
+        self.rules
     }
 
     /// The cluster's fixed shape; `None` before its first record.
@@ -135,10 +337,48 @@ impl ControlState {
         self.created.as_ref()
     }
 
-    /// Owner of a shard; `None` before its first assignment.
+    /// Generation of the next epoch; `None` before the cluster's first record.
+    #[must_use]
+    pub fn generation(&self) -> Option<u32> {
+        let created = self.created.as_ref()?;
+        Some(self.raised_to.unwrap_or(created.generation))
+    }
+
+    /// The live clock; `None` while the rules in force know no heartbeats.
+    #[must_use]
+    pub const fn clock(&self) -> Option<LiveClock> {
+        self.clock
+    }
+
+    /// Members, by their nodes' names.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.current.values()
+    }
+
+    /// True while a process is a member.
+    #[must_use]
+    pub fn is_up(&self, member: &MemberId) -> bool {
+        self.members.get(member).is_some()
+    }
+
+    /// True if an `Expire` of the member would be valid as the next record, should the live clock
+    /// stand still until then.
+    #[must_use]
+    pub fn may_expire(&self, member: &MemberId) -> bool {
+        let life = self.members.get(member).and_then(|member| member.life);
+        life.is_some_and(|life| self.live_now().since(life.heard) >= TTL)
+    }
+
+    /// Owner of a shard; `None` before its first assignment. It may have ended.
     #[must_use]
     pub fn owner(&self, shard: ShardId) -> Option<&ShardOwner> {
         self.owners.get(&shard)
+    }
+
+    /// How well a member follows a shard; `None` if it need not.
+    #[must_use]
+    pub fn standby(&self, shard: ShardId, member: &MemberId) -> Option<Readiness> {
+        self.standbys.get(shard, member)
     }
 
     /// An owner of a shard that is still a member under another name than `node`.
@@ -146,94 +386,20 @@ impl ControlState {
     pub fn owned_by_other(&self, node: &str) -> Option<(ShardId, &ShardOwner)> {
         self.owners
             .iter()
-            .find(|(_, owner)| owner.node != node && self.is_up(&owner.node, &owner.incarnation))
+            .find(|(_, owner)| owner.member.node != node && self.is_up(&owner.member))
             .map(|(shard, owner)| (*shard, owner))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn created() -> v1::ControlRecord {
-        let created = v1::Created {
-            cluster_id: "c".to_owned(),
-            shards: 4,
-            hash_version: 1,
-            generation: 1,
+    /// True once enough has come since the newest checkpoint that the state is to be written down.
+    /// Always false by rules 1, which count no checkpoints.
+    #[must_use]
+    pub fn is_checkpoint_due(&self) -> bool {
+        let Some(clock) = self.clock else {
+            return false;
         };
-        v1::ControlRecord {
-            kind: Some(Kind::Created(created)),
-        }
-    }
-
-    fn join(node: &str, incarnation: &str) -> v1::ControlRecord {
-        let join = v1::Join {
-            node: node.to_owned(),
-            incarnation: incarnation.to_owned(),
-            ..Default::default()
-        };
-        v1::ControlRecord {
-            kind: Some(Kind::Join(join)),
-        }
-    }
-
-    fn assign(shard: u32, to: (&str, &str), expected: Option<u64>) -> v1::ControlRecord {
-        let assign = v1::Assign {
-            shard,
-            to_node: to.0.to_owned(),
-            to_incarnation: to.1.to_owned(),
-            expected: expected.map(|offset| v1::Epoch {
-                generation: 1,
-                offset,
-            }),
-        };
-        v1::ControlRecord {
-            kind: Some(Kind::Assign(assign)),
-        }
-    }
-
-    fn effects(records: &[v1::ControlRecord]) -> Vec<bool> {
-        let mut state = ControlState::default();
-        (0..)
-            .zip(records)
-            .map(|(offset, record)| state.fold(Offset(offset), record.clone()) != Effect::Void)
-            .collect()
-    }
-
-    #[test]
-    fn an_assign_counts_only_for_a_member_at_the_expected_epoch() {
-        let check = |records: &[v1::ControlRecord], expected: &[bool]| {
-            assert_eq!(effects(records), expected, "{records:?}");
-        };
-        check(&[created(), created()], &[true, false]);
-        check(
-            &[join("a", "1"), assign(0, ("a", "1"), None)],
-            &[true, false],
-        );
-        check(&[created(), assign(0, ("a", "1"), None)], &[true, false]);
-        check(
-            &[created(), join("a", "1"), assign(9, ("a", "1"), None)],
-            &[true, true, false],
-        );
-        check(
-            &[
-                created(),
-                join("a", "1"),
-                assign(0, ("a", "1"), None),
-                assign(0, ("a", "1"), None),
-            ],
-            &[true, true, true, false],
-        );
-    }
-
-    #[test]
-    fn only_a_newer_incarnation_of_the_owner_takes_over() {
-        let start = [created(), join("a", "1"), assign(0, ("a", "1"), None)];
-        let with = |more: &[v1::ControlRecord]| effects(&[&start[..], more].concat());
-        let other = [join("b", "1"), assign(0, ("b", "1"), Some(2))];
-        assert_eq!(with(&other)[3..], [true, false]);
-        let same = [join("a", "2"), assign(0, ("a", "2"), Some(2))];
-        assert_eq!(with(&same)[3..], [true, true]);
+        let (offset, live) = self
+            .last_checkpoint
+            .map_or((0, LiveMicros(0)), |last| (last.offset.0, last.live));
+        self.next.0.saturating_sub(offset) > EVERY || clock.now.since(live) >= CHECKPOINT_EVERY
     }
 }

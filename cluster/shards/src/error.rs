@@ -43,6 +43,28 @@ pub enum ClusterError {
         #[source]
         source: DecodeError,
     },
+    /// Rules are in force that this build does not know.
+    #[error(
+        "the control log is folded by rules {rules} from offset {offset} on, and this build knows \
+         rules up to {known}"
+    )]
+    RulesUnknown { offset: u64, rules: u32, known: u32 },
+    /// The log is not the one that was folded before.
+    #[error(
+        "the control log gave offset {offset} where {expected} had to come: it was replaced or \
+         restored; raise its generation, then start this node again"
+    )]
+    Regressed { offset: u64, expected: u64 },
+    /// The cluster's rules need what this node does not do.
+    #[error(
+        "node {node} was not admitted: the cluster runs by rules {rules}, and this node joins for \
+         rules {known}"
+    )]
+    NotAdmitted {
+        node: String,
+        rules: u32,
+        known: u32,
+    },
     /// Records were dropped that no checkpoint holds.
     #[error(
         "the control log's records below offset {start} are gone and no checkpoint holds them; \

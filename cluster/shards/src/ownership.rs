@@ -5,20 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aerostream_domain::{Epoch, NodeId, Offset, ShardCount, ShardId};
-use aerostream_log::{Append, EventLog, Partition, ReadLimits, Reader, Topic, decode, encode};
+use aerostream_log::{
+    Append, EventLog, Partition, ReadLimits, Reader, Record, Topic, decode, encode,
+};
 use aerostream_proto::v1;
 use aerostream_proto::v1::control_record::Kind;
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::checkpoint;
-use crate::control_log::{ControlState, Effect};
+use crate::control_log::{ControlState, Effect, RULES_FIRST, RULES_KNOWN, Stamp};
 use crate::error::ClusterError;
 
 /// The one partition of the control log.
 pub const CONTROL: Partition = Partition(0);
-/// Version of the records that this build writes.
-const RECORD_VERSION: u32 = 1;
+/// What this node says that it knows. It sends no heartbeats, so it must not say that it does:
+/// others could expire it.
+const RECORD_VERSION: u32 = RULES_FIRST;
 /// How long a node waits for its own records to come back.
 const READ_BACK_MAX: Duration = Duration::from_secs(30);
 pub(crate) const READ: ReadLimits = ReadLimits {
@@ -120,7 +123,7 @@ pub async fn claim_all(
     control.check_shape(shards)?;
     let node = identity.node.as_str();
     if let Some((shard, owner)) = control.state.owned_by_other(node) {
-        let (owner, epoch) = (owner.node.clone(), owner.epoch);
+        let (owner, epoch) = (owner.member.node.clone(), owner.epoch);
         return Err(ClusterError::OwnedByOther {
             shard,
             owner,
@@ -132,8 +135,10 @@ pub async fn claim_all(
         incarnation: identity.incarnation.clone(),
         address: identity.address.clone(),
         record_version: RECORD_VERSION,
+        ..Default::default()
     };
     control.append("joining", vec![Kind::Join(join)]).await?;
+    control.check_admitted(&identity)?;
     let assigns = shards
         .all()
         .map(|shard| control.assign(shard, &identity))
@@ -201,7 +206,7 @@ impl<'a> Control<'a> {
                 });
             }
             for record in self.reader.next(READ).await.map_err(ClusterError::Read)? {
-                fold_payload(&mut self.state, record.offset, &record.payload)?;
+                fold_record(&mut self.state, &record)?;
                 self.next = Offset(record.offset.0 + 1);
             }
         }
@@ -214,7 +219,7 @@ impl<'a> Control<'a> {
         if folded_below.0 - self.begun.0 < checkpoint::EVERY {
             return Ok(());
         }
-        let made = self.state.checkpoint(folded_below);
+        let made = self.state.checkpoint();
         self.append("writing a checkpoint", vec![Kind::Checkpoint(made)])
             .await?;
         self.begun = folded_below;
@@ -251,6 +256,19 @@ impl<'a> Control<'a> {
             created,
             hash_version,
             configured: shards.get(),
+        })
+    }
+
+    /// A `Join` counts for nothing where the rules in force need what this node does not do.
+    fn check_admitted(&self, identity: &NodeIdentity) -> Result<(), ClusterError> {
+        let rules = self.state.rules();
+        if rules <= RECORD_VERSION {
+            return Ok(());
+        }
+        Err(ClusterError::NotAdmitted {
+            node: identity.node.as_str().to_owned(),
+            rules,
+            known: RECORD_VERSION,
         })
     }
 
@@ -296,10 +314,13 @@ impl<'a> Control<'a> {
             offset: Offset(0),
         };
         match self.state.owner(shard) {
-            Some(owner) if owner.incarnation == identity.incarnation => Ok((shard, owner.epoch)),
+            Some(owner) if owner.member.incarnation == identity.incarnation => {
+                Ok((shard, owner.epoch))
+            }
             other => {
-                let (owner, epoch) =
-                    other.map_or((String::new(), zero), |own| (own.node.clone(), own.epoch));
+                let (owner, epoch) = other.map_or((String::new(), zero), |own| {
+                    (own.member.node.clone(), own.epoch)
+                });
                 Err(ClusterError::OwnedByOther {
                     shard,
                     owner,
@@ -310,17 +331,26 @@ impl<'a> Control<'a> {
     }
 }
 
-/// Decodes and folds one control record.
-pub(crate) fn fold_payload(
+/// Decodes and folds one control record. A record that ends what can be known is an error.
+pub(crate) fn fold_record(
     state: &mut ControlState,
-    offset: Offset,
-    payload: &[u8],
+    record: &Record,
 ) -> Result<Effect, ClusterError> {
-    let record = decode(payload).map_err(|source| ClusterError::Decode {
-        offset: offset.0,
-        source,
-    })?;
-    Ok(state.fold(offset, record))
+    let offset = record.offset.0;
+    let decoded =
+        decode(&record.payload).map_err(|source| ClusterError::Decode { offset, source })?;
+    match state.fold(Stamp::of(record), decoded) {
+        Effect::RulesUnknown(rules) => Err(ClusterError::RulesUnknown {
+            offset,
+            rules,
+            known: RULES_KNOWN,
+        }),
+        Effect::Regressed { expected } => Err(ClusterError::Regressed {
+            offset,
+            expected: expected.0,
+        }),
+        effect => Ok(effect),
+    }
 }
 
 async fn claim_partitions(

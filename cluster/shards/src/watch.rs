@@ -4,7 +4,7 @@ use aerostream_log::{EventLog, LogError, Topic};
 
 use crate::control_log::Effect;
 use crate::error::ClusterError;
-use crate::ownership::{CONTROL, Ownership, READ, fold_payload};
+use crate::ownership::{CONTROL, Ownership, READ, fold_record};
 
 /// Another process owns the shards now; this one must stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub async fn watch_control_log(
             Err(error) => return Err(ClusterError::Read(error)),
         };
         for record in records {
-            let effect = fold_payload(&mut state, record.offset, &record.payload)?;
+            let effect = fold_record(&mut state, &record)?;
             if let Some(fenced) = taken_over(ownership, effect) {
                 ownership.fence();
                 return Ok(fenced);
@@ -49,10 +49,13 @@ pub async fn watch_control_log(
 
 fn taken_over(ownership: &Ownership, effect: Effect) -> Option<Fenced> {
     let own = &ownership.identity;
-    let (by, incarnation) = match effect {
-        Effect::Joined { node, incarnation } if node == own.node.as_str() => (node, incarnation),
-        Effect::Assigned { owner, .. } => (owner.node, owner.incarnation),
+    let by = match effect {
+        Effect::Joined(member) if member.node == own.node.as_str() => member,
+        Effect::Assigned { owner, .. } => owner.member,
         _ => return None,
     };
-    (incarnation != own.incarnation).then_some(Fenced { by, incarnation })
+    (by.incarnation != own.incarnation).then_some(Fenced {
+        by: by.node,
+        incarnation: by.incarnation,
+    })
 }
