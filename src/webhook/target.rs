@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signature::{Keys, KeysError};
 use crate::gateway::alert::severity;
+use crate::gateway::auth::issuer::is_private;
 
 /// Largest file of secrets, in bytes.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
@@ -128,14 +129,10 @@ fn url(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must hold no user and no password; messages are signed".to_owned());
     }
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_here => Ok(url),
-        _ => Err("must be https; http is for this machine".to_owned()),
+    if is_private(&url) {
+        return Ok(url);
     }
+    Err("must be https; http is for this machine".to_owned())
 }
 
 fn keys(path: &Path) -> Result<Keys, String> {

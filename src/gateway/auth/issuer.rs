@@ -210,12 +210,21 @@ impl IssuerConfig {
 /// It is no address, or others could change what comes from it.
 pub(super) fn check_url(url: &str) -> Result<(), String> {
     let parsed = reqwest::Url::parse(url).map_err(|error| format!("is no address: {error}"))?;
-    let host = parsed.host_str().unwrap_or_default();
+    if is_private(&parsed) {
+        return Ok(());
+    }
+    Err("must be https, since keys come from it; http is for this machine".to_owned())
+}
+
+/// True if nobody on the way can read or change what goes there: https, or http on this machine.
+#[must_use]
+pub fn is_private(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    match parsed.scheme() {
-        "https" => Ok(()),
-        "http" if is_here => Ok(()),
-        _ => Err("must be https, since keys come from it; http is for this machine".to_owned()),
+    match url.scheme() {
+        "https" => true,
+        "http" => is_here,
+        _ => false,
     }
 }
